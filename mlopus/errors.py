@@ -38,16 +38,10 @@ errors; every error can be pickled; no field ever holds a secret.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from functools import partial
+from typing import Any, ClassVar, cast
 
 import attrs
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-
-def _rebuild(cls: Callable[..., MlopusError], fields: dict[str, Any]) -> MlopusError:
-    return cls(**fields)
 
 
 class MlopusError(Exception):
@@ -89,13 +83,10 @@ class MlopusError(Exception):
         return hash((type(self), self.message))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), self._fields())
+        return partial(type(self), **self._fields()), ()
 
 
-_error = attrs.frozen(kw_only=True, eq=False)
-
-
-@_error
+@attrs.frozen(kw_only=True, eq=False)
 class NotFound(MlopusError):
     """Nothing of that kind and key is in the place looked."""
 
@@ -107,7 +98,7 @@ class NotFound(MlopusError):
     text: ClassVar[str] = "{kind} {key!r} was not found in {place}"
 
 
-@_error
+@attrs.frozen(kw_only=True, eq=False)
 class NotCached(NotFound):
     """The cache never held it; the server may."""
 
@@ -120,7 +111,7 @@ class Conflict(MlopusError):
     """Something is there already, or moved, and differs from what was asked."""
 
 
-@_error
+@attrs.frozen(kw_only=True, eq=False)
 class AlreadyExists(Conflict):
     """The name or path is taken."""
 
@@ -132,7 +123,7 @@ class AlreadyExists(Conflict):
     text: ClassVar[str] = "{kind} {key!r} already exists in {place}"
 
 
-@_error
+@attrs.frozen(kw_only=True, eq=False)
 class StalePlan(Conflict):
     """What the plan expected to find has changed since; nothing was lost."""
 
@@ -144,7 +135,7 @@ class StalePlan(Conflict):
     text: ClassVar[str] = "{thing}: the plan expected {expected}, found {found}"
 
 
-@_error
+@attrs.frozen(kw_only=True, eq=False)
 class PathInUse(Conflict):
     """A registered model version points to bytes that the call would change."""
 
@@ -161,7 +152,7 @@ class Unavailable(MlopusError):
     retriable: ClassVar[bool] = True
 
 
-@_error
+@attrs.frozen(kw_only=True, eq=False)
 class Unreachable(Unavailable):
     """No connection could be made."""
 
@@ -172,7 +163,7 @@ class Unreachable(Unavailable):
     text: ClassVar[str] = "{place} could not be reached: {reason}"
 
 
-@_error
+@attrs.frozen(kw_only=True, eq=False)
 class TimedOut(Unavailable):
     """The connection was made, and the answer did not come in time."""
 
@@ -184,7 +175,7 @@ class TimedOut(Unavailable):
     text: ClassVar[str] = "{place} did not answer {request} within {timeout_s:g} s"
 
 
-@_error
+@attrs.frozen(kw_only=True, eq=False)
 class ServerFailed(Unavailable):
     """The server answered with a failure of its own."""
 
@@ -198,7 +189,7 @@ class ServerFailed(Unavailable):
     text: ClassVar[str] = "{place} answered {status} {code} to {request}: {reply}"
 
 
-@_error
+@attrs.frozen(kw_only=True, eq=False)
 class OfflineMode(Unavailable):
     """The call needs a server or store, and this API works offline."""
 
@@ -213,7 +204,7 @@ class Refused(MlopusError):
     """The same call will never succeed."""
 
 
-@_error
+@attrs.frozen(kw_only=True, eq=False)
 class Unauthorized(Refused):
     """The server does not accept the credentials, or they do not allow this."""
 
@@ -221,15 +212,12 @@ class Unauthorized(Refused):
     request: str
     status: int
     reply: str
-    hint: str | None = (
-        "Check username and password or token: as arguments of connect, as MLFLOW_TRACKING_USERNAME "
-        "and MLFLOW_TRACKING_PASSWORD, or in MLflow's credentials file."
-    )
+    hint: str | None = "Check username and password or token (connect, MLFLOW_TRACKING_*, credentials file)."
 
     text: ClassVar[str] = "{place} answered {status} to {request}: {reply}"
 
 
-@_error
+@attrs.frozen(kw_only=True, eq=False)
 class InvalidRequest(Refused):
     """The server, or a check made before asking it, refuses the request as it is."""
 
@@ -242,7 +230,7 @@ class InvalidRequest(Refused):
     text: ClassVar[str] = "{place} refused {request} ({code}): {reply}"
 
 
-@_error
+@attrs.frozen(kw_only=True, eq=False)
 class InvalidQuery(Refused):
     """A query or a sorting that has no meaning here."""
 
@@ -254,12 +242,11 @@ class InvalidQuery(Refused):
     @property
     def message(self) -> str:
         """The text without the hint."""
-        where = f"at {self.path!r}" if self.path else "at the top"
         operator = f", operator {self.operator}" if self.operator else ""
-        return f"invalid query {where}{operator}: {self.reason}"
+        return f"invalid query at {self.path or 'the top'!r}{operator}: {self.reason}"
 
 
-@_error
+@attrs.frozen(kw_only=True, eq=False)
 class IllegalPath(Refused):
     """A path that is not, or may not be, where it was asked to be."""
 
@@ -270,7 +257,7 @@ class IllegalPath(Refused):
     text: ClassVar[str] = "path {path!r} {reason}"
 
 
-@_error
+@attrs.frozen(kw_only=True, eq=False)
 class ConflictingOptions(Refused):
     """Two options of one call exclude each other."""
 
@@ -284,7 +271,7 @@ class ConflictingOptions(Refused):
         return f"{' and '.join(self.options)}: {self.reason}"
 
 
-@_error
+@attrs.frozen(kw_only=True, eq=False)
 class ValueTooLong(Refused):
     """A text is longer than the server keeps; servers cut it in silence, so it is not sent."""
 
@@ -297,7 +284,7 @@ class ValueTooLong(Refused):
     text: ClassVar[str] = "{kind} {key!r} has {length:,} characters, the limit is {limit:,}"
 
 
-@_error
+@attrs.frozen(kw_only=True, eq=False)
 class InvalidValue(Refused):
     """A key or value that cannot be written."""
 
@@ -309,7 +296,7 @@ class InvalidValue(Refused):
     text: ClassVar[str] = "{kind} {key!r} {reason}"
 
 
-@_error
+@attrs.frozen(kw_only=True, eq=False)
 class Unsupported(Refused):
     """What was asked is not something this place does."""
 
@@ -324,7 +311,7 @@ class Damaged(MlopusError):
     """Bytes are not what they should be."""
 
 
-@_error
+@attrs.frozen(kw_only=True, eq=False)
 class DigestMismatch(Damaged):
     """A file's content is not the content that was recorded or announced."""
 
@@ -337,7 +324,7 @@ class DigestMismatch(Damaged):
     text: ClassVar[str] = "{path!r} in {place}: expected {expected}, found {found}"
 
 
-@_error
+@attrs.frozen(kw_only=True, eq=False)
 class UnreadableReply(Damaged):
     """A server answered with something that is not its protocol."""
 
@@ -350,7 +337,7 @@ class UnreadableReply(Damaged):
     text: ClassVar[str] = "{place} answered {request} with something unreadable ({reason}): {excerpt!r}"
 
 
-@_error
+@attrs.frozen(kw_only=True, eq=False)
 class UnreadableCache(Damaged):
     """A file of the cache or of an embedded store cannot be read; it was not changed."""
 
@@ -361,7 +348,7 @@ class UnreadableCache(Damaged):
     text: ClassVar[str] = "{path} cannot be read: {reason}"
 
 
-@_error
+@attrs.frozen(kw_only=True, eq=False)
 class UnreadablePlan(Damaged):
     """A text is not a plan, or one of another format."""
 
@@ -371,7 +358,7 @@ class UnreadablePlan(Damaged):
     text: ClassVar[str] = "not a readable plan: {reason}"
 
 
-@_error
+@attrs.frozen(kw_only=True, eq=False)
 class StoreFailed(MlopusError):
     """An artifact store or a disk failed, in its own words."""
 
@@ -383,7 +370,7 @@ class StoreFailed(MlopusError):
     text: ClassVar[str] = "{action} failed in {place}: {reason}"
 
 
-@_error
+@attrs.frozen(kw_only=True, eq=False)
 class ExecutionStopped(MlopusError):
     """A plan stopped midway. `receipt` holds what was done, `cause` what stopped it."""
 
@@ -401,7 +388,7 @@ class ExecutionStopped(MlopusError):
     text: ClassVar[str] = "{verb} stopped at '{step}': {cause.message}"
 
 
-@_error
+@attrs.frozen(kw_only=True, eq=False)
 class PublishFailed(ExecutionStopped):
     """A publish stopped midway; the files to publish are kept at `source`."""
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from mlopus.errors import MlopusError
 
+__all__ = ["Failure", "Result", "Success", "collect", "or_raise"]
+
 T = TypeVar("T")
 E = TypeVar("E")
 E_error = TypeVar("E_error", bound="MlopusError")

@@ -1,0 +1,1 @@
+"""Immutable values: entities, records, identifiers, nested values and their text, manifests."""

@@ -1,0 +1,117 @@
+"""Relative paths of artifacts, and URLs of artifact roots: checked once, joined in one way."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from urllib.parse import urlsplit, urlunsplit
+
+from mlopus.errors import IllegalPath
+from mlopus.result import Failure, Result, Success
+
+_DRIVE = re.compile(r"^[A-Za-z]:")
+_SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.\-]+:")
+MAX_DEPTH = 100
+"""Folders within folders that a listing may have before it is taken for an attack."""
+
+
+def relative_path(path: str) -> Result[str, IllegalPath]:
+    """A plain relative POSIX path, safe under any folder on any operating system, or why not.
+
+    "" is the root itself. Trailing slashes are dropped; nothing else is rewritten: what is not
+    plain is refused, since a store that means something else by it could not be told apart.
+
+    Args:
+        path: Components split by `/`.
+
+    Fails with:
+        IllegalPath: It is absolute, has a `.`, `..` or empty component, a backslash, a NUL or other
+            control character, or starts with a drive letter.
+
+    Example:
+        >>> relative_path("model/weights.bin").unwrap()
+        'model/weights.bin'
+        >>> str(relative_path("../secrets").failure())
+        "path '../secrets' has the component '..'"
+    """
+    trimmed = path.rstrip("/") if path.strip("/") else ("" if path == "" else path)
+    reason = _why_not_plain(trimmed)
+    return Success(trimmed) if reason is None else Failure(IllegalPath(path=path, reason=reason))
+
+
+def _why_not_plain(path: str) -> str | None:
+    if path == "":
+        return None
+    if path.startswith("/"):
+        return "is absolute, and a path inside an artifact is relative"
+    if _DRIVE.match(path):
+        return "starts with a drive letter"
+    if "\\" in path:
+        return "has a backslash, which is a separator on some systems"
+    if any(ord(char) < 32 or ord(char) == 127 for char in path):  # noqa: PLR2004 (ASCII controls)
+        return "has a control character"
+    components = path.split("/")
+    for component in components:
+        if component in ("", ".", ".."):
+            return f"has the component {component!r}"
+    if len(components) > MAX_DEPTH:
+        return f"is more than {MAX_DEPTH} folders deep"
+    return None
+
+
+def join_path(*parts: str) -> str:
+    """Checked relative paths, joined; empty ones vanish.
+
+    Example:
+        >>> join_path("", "model", "conf.json")
+        'model/conf.json'
+    """
+    return "/".join(part for part in parts if part)
+
+
+def path_below(path: str, root: str) -> str | None:
+    """What is left of `path` under `root`, "" where they are equal, None where it is not under it.
+
+    Example:
+        >>> path_below("a/b/c", "a"), path_below("a", "a"), path_below("ab", "a")
+        ('b/c', '', None)
+    """
+    if root in ("", path):
+        return "" if root == path else path
+    return path[len(root) + 1 :] if path.startswith(f"{root}/") else None
+
+
+def overlaps(one: str, other: str) -> bool:
+    """Whether two relative paths are equal, or one is above the other."""
+    return path_below(one, other) is not None or path_below(other, one) is not None
+
+
+def base_name(path: str) -> str:
+    """The last component."""
+    return posixpath.basename(path)
+
+
+def scheme_of(url: str) -> str:
+    """The scheme of an artifact URL in lower case; "file" for a bare path.
+
+    Example:
+        >>> scheme_of("s3://bucket/run"), scheme_of("/data/run")
+        ('s3', 'file')
+    """
+    match = _SCHEME.match(url)
+    return match.group(0)[:-1].lower() if match else "file"
+
+
+def join_url(url: str, path: str) -> str:
+    """The URL of a relative path under an artifact root; a query part of the root stays last.
+
+    Example:
+        >>> join_url("s3://bucket/run", "model")
+        's3://bucket/run/model'
+    """
+    if not path:
+        return url
+    if scheme_of(url) == "file" and "://" not in url:
+        return f"{url.rstrip('/')}/{path}"
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{path}"))
