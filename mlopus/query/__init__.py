@@ -1,0 +1,1 @@
+"""MongoDB's query language over plain mappings: parsed once, checked completely, evaluated anywhere."""

@@ -1,0 +1,120 @@
+"""Values as queries and documents hold them: their classes, their order, their equality.
+
+One function, `order_key`, decides both order and equality, so that a filter, a sort and a set
+lookup cannot disagree. A key is `(rank, payload)`; the rank brackets classes that never equal
+one another, in the order in which MongoDB sorts them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from typing import Any, Final, TypeAlias, cast
+
+from immutabledict import immutabledict
+
+Scalar: TypeAlias = bool | int | float | str | datetime | None
+"""A value without parts. A datetime is aware, in UTC, of whole milliseconds."""
+
+Value: TypeAlias = Scalar | tuple["Value", ...] | immutabledict[str, "Value"]
+"""What a parsed query holds as an operand: deeply immutable."""
+
+OrderKey: TypeAlias = tuple[int, Any]
+
+RANK_EMPTY_ARRAY: Final = 0  # only as a sort key: an empty array sorts below null
+RANK_NULL: Final = 1
+RANK_NUMBER: Final = 2
+RANK_STRING: Final = 3
+RANK_OBJECT: Final = 4
+RANK_ARRAY: Final = 5
+RANK_BOOL: Final = 8
+RANK_DATE: Final = 9
+
+NULL_KEY: Final[OrderKey] = (RANK_NULL, None)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MS = timedelta(milliseconds=1)
+
+
+class Absent(Enum):
+    """The type of `MISSING`: what a path yields where a document has nothing."""
+
+    MISSING = "missing"
+
+
+MISSING: Final = Absent.MISSING
+
+PLAIN_TYPES: Final[frozenset[type]] = frozenset(
+    {Absent, type(None), bool, int, float, str, datetime, dict, immutabledict, list, tuple}
+)
+"""Exact types that `plain` would give back unchanged."""
+
+
+def plain(value: object) -> Any:
+    """Give a document's value as one of the plain types; subclasses and numpy scalars become theirs."""
+    if type(value) in PLAIN_TYPES:
+        return value
+    if isinstance(value, Enum):
+        return plain(value.value)
+    if is_numpy_scalar(value):
+        return plain(cast("Any", value).item())
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int.__int__(value)
+    if isinstance(value, float):
+        return float.__float__(value)
+    if isinstance(value, datetime):
+        return value.astimezone(UTC) if value.tzinfo else datetime.combine(value.date(), value.time())
+    if isinstance(value, Mapping):
+        return dict(cast("Mapping[str, object]", value))
+    if isinstance(value, list | tuple):
+        return list(cast("list[object]", value))
+    msg = f"a document may not hold a {type(value).__name__}"
+    raise TypeError(msg)
+
+
+def is_numpy_scalar(value: object) -> bool:
+    """Tell whether a value is one of numpy's scalars, without importing numpy."""
+    return type(value).__module__ == "numpy" and hasattr(value, "item") and not hasattr(value, "__len__")
+
+
+def epoch_ms(moment: datetime) -> int:
+    """Give an aware datetime as whole milliseconds since 1970, rounded down."""
+    if moment.tzinfo is None:
+        raise TypeError("a document may not hold a datetime without a timezone")
+    return (moment - _EPOCH) // _MS
+
+
+def order_key(value: object) -> OrderKey:
+    """Give the key by which a value is ordered, and which equals the key of equal values only.
+
+    Numbers compare exactly, NaN is below all of them and equal to itself; objects compare without
+    regard to the order of their keys.
+    """
+    value = plain(value)
+    match value:
+        case None | Absent.MISSING:
+            return NULL_KEY
+        case bool():
+            return (RANK_BOOL, value)
+        case int() | float():
+            return (RANK_NUMBER, (1, value) if value == value else (0, 0))  # noqa: PLR0124 (NaN)
+        case str():
+            return (RANK_STRING, value)
+        case datetime():
+            return (RANK_DATE, epoch_ms(value))
+        case list() | tuple():
+            return (RANK_ARRAY, tuple([order_key(item) for item in cast("list[object]", value)]))
+        case _:
+            return (RANK_OBJECT, _object_key(cast("Mapping[str, object]", value)))
+
+
+def _object_key(value: Mapping[str, object]) -> tuple[tuple[int, str, Any], ...]:
+    """Order an object by the class, then the name, then the value of each of its keys."""
+    entries: list[tuple[int, str, Any]] = []
+    for name in sorted(value):
+        rank, payload = order_key(value[name])
+        entries.append((rank, name, payload))
+    return tuple(entries)
