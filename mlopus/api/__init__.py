@@ -1,0 +1,1 @@
+"""The verbs: each is a request, a plan and its execution."""

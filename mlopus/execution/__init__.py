@@ -1,0 +1,1 @@
+"""Performing plans against repositories, and the receipts that say what was done."""

@@ -1,0 +1,1 @@
+"""Entities that carry the API they came from."""

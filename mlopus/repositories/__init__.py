@@ -1,0 +1,1 @@
+"""What stands behind the ports: MLflow servers, SQLite, disks, object stores and memory."""

@@ -1,0 +1,1 @@
+"""Repositories in memory and the contracts that every repository keeps."""
