@@ -1,0 +1,124 @@
+"""Changes to a tracking store: one class per act, each a step of a plan.
+
+A change of an entity is last-writer-wins, as on MLflow's servers. A change that creates carries
+the operation id of its request as the tag `mlopus.op`, so that doing it twice creates once.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TypeAlias
+
+import attrs
+from immutabledict import immutabledict
+
+from mlopus.domain.keys import ExperimentKey, ModelKey, VersionKey
+from mlopus.domain.records import MetricSample, Texts
+from mlopus.domain.status import RunStatus
+from mlopus.plans.pending import Pending
+
+
+@attrs.frozen(kw_only=True)
+class CreateExperiment:
+    """Create an experiment; a name that is taken is a conflict, unless this operation took it."""
+
+    name: str
+    tags: Texts
+    operation_id: str
+    artifact_location: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class EnsureExperiment:
+    """Create an experiment, or get the one of that name: a race that nobody loses."""
+
+    name: str
+    tags: Texts
+    operation_id: str
+
+
+@attrs.frozen(kw_only=True)
+class CreateRun:
+    """Create a run.
+
+    `may_exist`: this operation may have been carried out before, so look for its id first.
+    """
+
+    exp_id: str | Pending
+    name: str | None
+    tags: Texts
+    status: RunStatus
+    start_time: datetime | None
+    operation_id: str
+    may_exist: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class UpdateRun:
+    """Change a run's status, end time or name; None leaves each as it is."""
+
+    run_id: str | Pending
+    status: RunStatus | None = None
+    end_time: datetime | None = None
+    name: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class LogBatch:
+    """Add params, metric points and tags to a run: as much as one request may carry, all or nothing."""
+
+    run_id: str | Pending
+    params: Texts = immutabledict()
+    metrics: tuple[MetricSample, ...] = ()
+    tags: Texts = immutabledict()
+
+
+@attrs.frozen(kw_only=True)
+class SetTags:
+    """Set tags on an experiment, a model or a version; a run's go through `LogBatch`."""
+
+    on: ExperimentKey | ModelKey | VersionKey
+    tags: Texts
+
+
+@attrs.frozen(kw_only=True)
+class CreateModel:
+    """Create a registered model; a name that is taken is a conflict, unless this operation took it."""
+
+    name: str
+    tags: Texts
+    operation_id: str
+
+
+@attrs.frozen(kw_only=True)
+class EnsureModel:
+    """Create a registered model, or get the one of that name."""
+
+    name: str
+    tags: Texts
+    operation_id: str
+
+
+@attrs.frozen(kw_only=True)
+class RegisterVersion:
+    """Register a version of a model from bytes that are in their store already."""
+
+    model_name: str
+    source: str
+    run_id: str | None
+    tags: Texts
+    operation_id: str
+    may_exist: bool = False
+
+
+TrackingChange: TypeAlias = (
+    CreateExperiment
+    | EnsureExperiment
+    | CreateRun
+    | UpdateRun
+    | LogBatch
+    | SetTags
+    | CreateModel
+    | EnsureModel
+    | RegisterVersion
+)

@@ -1,0 +1,128 @@
+"""Facts: what the repositories hold, as snapshots that planners read.
+
+Gathered before planning, never changed. Simulation gives new facts: what a plan will have made of them.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+import attrs
+from immutabledict import immutabledict
+
+from mlopus.domain.manifest import ArtifactLocation, Entry, LocalFile, Manifest, RemoteTree
+from mlopus.domain.origin import Origin
+from mlopus.domain.records import Record, VersionRecord
+from mlopus.domain.values import TextLimits
+from mlopus.plans.steps import TargetAbsent, TargetExpectation
+
+Mode: TypeAlias = Literal["online", "cache-first", "offline"]
+
+
+@attrs.frozen(kw_only=True)
+class BatchLimits:
+    """What one request that logs to a run may carry."""
+
+    params: int = 100
+    metrics: int = 1000
+    tags: int = 100
+    total: int = 1000
+    body_bytes: int = 900_000
+
+
+@attrs.frozen(kw_only=True)
+class TrackingFacts:
+    """What a tracking store is like. `requests_cost`: whether a call to it crosses a network."""
+
+    origin: Origin
+    requests_cost: bool
+    limits: BatchLimits = BatchLimits()
+    texts: TextLimits = TextLimits()
+
+
+@attrs.frozen(kw_only=True)
+class SettingsFacts:
+    """The settings that planners read."""
+
+    mode: Mode = "online"
+    max_age_s: float | None = None
+    keep_on_read: bool = True
+    text_codec: Literal["plain", "mlopus-1"] = "plain"
+    always_pull: bool = False
+    cache_local_artifacts: bool = False
+    pull_offline: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class CacheFacts:
+    """What the artifact cache holds of a location: entries that cover or overlap it, newest first.
+
+    `manifests` are those of the entries' trees. `can_reflink`: whether files of the source's disk
+    can share bytes with the cache; None if it was not probed.
+    """
+
+    cache_id: str
+    is_writable: bool = True
+    entries: tuple[Entry, ...] = ()
+    manifests: immutabledict[str, Manifest] = immutabledict()
+    can_reflink: bool | None = None
+
+
+@attrs.frozen(kw_only=True)
+class StoreFacts:
+    """What the artifact store is like at a location, and what it lists there (None: not asked)."""
+
+    scheme: str
+    is_local: bool
+    requests_cost: bool
+    listing: RemoteTree | None = None
+
+
+@attrs.frozen(kw_only=True)
+class SourceFacts:
+    """What the root `source` holds: files hashed, sorted by path; a single file has path ""."""
+
+    path: str
+    is_file: bool
+    files: tuple[LocalFile, ...]
+    empty_folders: tuple[str, ...] = ()
+    links_inside: tuple[str, ...] = ()
+    links_leaving: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class TargetFile:
+    """A file or link at the target, as seen; `links_to` names the committed file that a link shows."""
+
+    path: str
+    size_bytes: int
+    sha256: str | None = None
+    links_to: tuple[str, str] | None = None
+
+
+@attrs.frozen(kw_only=True)
+class TargetFacts:
+    """What the root `target` holds."""
+
+    path: str
+    expectation: TargetExpectation = TargetAbsent()
+    is_file: bool = False
+    files: tuple[TargetFile, ...] = ()
+    empty_folders: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class Facts:
+    """Everything that was gathered for one request; what it does not need is None."""
+
+    now: datetime
+    tracking: TrackingFacts
+    settings: SettingsFacts = SettingsFacts()
+    records: tuple[Record, ...] = ()
+    location: ArtifactLocation | None = None
+    cache: CacheFacts | None = None
+    store: StoreFacts | None = None
+    source: SourceFacts | None = None
+    target: TargetFacts | None = None
+    versions_of_run: tuple[tuple[VersionRecord, str], ...] = ()

@@ -1,0 +1,68 @@
+"""What a step came to, as a value: the same in execution and in simulation."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TypeAlias
+
+import attrs
+
+from mlopus.domain.manifest import Manifest, Validators
+from mlopus.domain.records import Record
+from mlopus.plans.steps import LinkKind
+
+
+@attrs.frozen(kw_only=True)
+class Recorded:
+    """A tracking store made a change; `record` is the entity where the store answered with it."""
+
+    record: Record | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Fetched:
+    """An entity and its parents, the entity first; `as_of` is when the cache took it, None from a server."""
+
+    records: tuple[Record, ...]
+    as_of: datetime | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Cached:
+    """The metadata cache holds what the step said."""
+
+
+@attrs.frozen(kw_only=True)
+class Transferred:
+    """Files that moved, and those that need no moving; `linked` is how many by which kind."""
+
+    file_count: int
+    total_bytes: int
+    skipped: int = 0
+    links: tuple[tuple[LinkKind, int], ...] = ()
+    validators: Validators = Validators()
+
+
+@attrs.frozen(kw_only=True)
+class Committed:
+    """A tree of the cache, with its manifest."""
+
+    tree_key: str
+    manifest: Manifest
+
+
+@attrs.frozen(kw_only=True)
+class Withdrawn:
+    """Paths whose entries were withdrawn."""
+
+    paths: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
+class Removed:
+    """Files that were removed; those that were gone already are not counted."""
+
+    file_count: int
+
+
+Outcome: TypeAlias = Recorded | Fetched | Cached | Transferred | Committed | Withdrawn | Removed

@@ -1,0 +1,54 @@
+"""A search as a value, and what an evaluator says it will do with it."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import attrs
+
+from mlopus.domain.records import Record
+from mlopus.domain.status import EntityKind, View
+from mlopus.query import Query, Sorting
+
+
+@attrs.frozen(kw_only=True)
+class SearchSpec:
+    """What to find. `exp_ids` restricts runs to experiments and is required for them.
+
+    `page_size` is how many rows a page should have, not more; an evaluator may give fewer.
+    """
+
+    kind: EntityKind
+    query: Query
+    sorting: Sorting
+    view: View = "active"
+    exp_ids: tuple[str, ...] = ()
+    page_size: int = 1000
+
+
+@attrs.frozen(kw_only=True)
+class PushDown:
+    """How an evaluator answers a search.
+
+    Attributes:
+        is_exact: Every row of the pages matches; else the rows are a superset, re-checked here.
+        is_sorted: Pages come in the asked order, ties by id; else all rows are needed to sort them.
+        evaluated: What the server or SQLite evaluates, in its own language.
+        rechecked: What is re-checked here, with the reason.
+    """
+
+    is_exact: bool
+    is_sorted: bool
+    evaluated: tuple[str, ...]
+    rechecked: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
+class Page:
+    """Some rows of a search, in order, and where to go on; `next_token` None is the end."""
+
+    records: tuple[Record, ...]
+    next_token: str | None = None
+
+
+PageToken: TypeAlias = str | None

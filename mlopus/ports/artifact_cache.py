@@ -1,0 +1,79 @@
+"""The artifact cache port: immutable trees, and entries that say which tree holds a path."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from mlopus.domain.manifest import ArtifactSubject, Entry, Manifest
+from mlopus.errors import MlopusError
+from mlopus.plans.outcomes import Committed, Transferred
+from mlopus.plans.steps import CommitTree, ReusedFile, StageFiles
+from mlopus.ports.meter import Meter
+from mlopus.ports.streams import TreeSink, TreeSource
+from mlopus.result import Result
+
+
+class Staging(TreeSink, Protocol):
+    """A tree in the making, of one writer. Nobody else sees it before it is committed."""
+
+    def reuse(self, files: tuple[ReusedFile, ...]) -> Result[None, MlopusError]:
+        """Take files from committed trees, sharing their bytes."""
+        ...
+
+    def adopt(self, step: StageFiles, source: TreeSource, meter: Meter) -> Result[Transferred, MlopusError]:
+        """Take files of the user's. One that is no longer what was hashed is StalePlan, left alone."""
+        ...
+
+    def commit(self, step: CommitTree) -> Result[Committed, MlopusError]:
+        """Make the tree visible whole, then write its entry. An equal tree is used instead of this one."""
+        ...
+
+    def discard(self) -> None:
+        """Drop the staged files. Committed ones stay. Safe to call at any time, more than once."""
+        ...
+
+
+class ArtifactCache(Protocol):
+    """Trees and entries of one origin. Thread-safe; picklable; readers take no lock."""
+
+    @property
+    def cache_id(self) -> str:
+        """Which cache this is, wherever its folder moves."""
+        ...
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether trees can be committed."""
+        ...
+
+    def covering(self, subject: ArtifactSubject, path: str) -> Result[tuple[Entry, ...], MlopusError]:
+        """Entries at or above a path whose trees are there, newest first."""
+        ...
+
+    def overlapping(self, subject: ArtifactSubject, path: str) -> Result[tuple[Entry, ...], MlopusError]:
+        """Entries at, above and below a path, newest first. With path "": all of the subject."""
+        ...
+
+    def manifest(self, tree_key: str) -> Result[Manifest, MlopusError]:
+        """What a committed tree holds. NotCached if there is no such tree."""
+        ...
+
+    def tree(self, tree_key: str) -> Result[TreeSource, MlopusError]:
+        """The files of a committed tree. NotCached if there is no such tree."""
+        ...
+
+    def damaged(self, tree_key: str, path: str) -> Result[tuple[str, ...], MlopusError]:
+        """Files at a path of a tree whose size or modification time is not what was committed."""
+        ...
+
+    def stage(self) -> Result[Staging, MlopusError]:
+        """A new, empty staging area. StoreFailed if nothing can be written here."""
+        ...
+
+    def withdraw(self, subject: ArtifactSubject, path: str) -> Result[tuple[str, ...], MlopusError]:
+        """Remove entries at, above and below a path; answers their paths. Trees stay."""
+        ...
+
+    def can_reflink_from(self, path: str) -> bool:
+        """Whether files of that folder's disk can share bytes with this cache, by trying."""
+        ...
