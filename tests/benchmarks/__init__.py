@@ -1,0 +1,1 @@
+"""Benchmarks: ratios measured side by side, printed by `just bench`."""

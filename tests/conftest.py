@@ -1,0 +1,39 @@
+"""What every test gets: Hypothesis profiles, real and loopback servers, an environment without MLflow's."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.servers.fixtures import (
+    counting_proxy,
+    group_server_tests,
+    loopback,
+    mlflow_auth_server,
+    mlflow_server,
+    socket_events,
+)
+
+__all__ = ["counting_proxy", "loopback", "mlflow_auth_server", "mlflow_server", "socket_events"]
+
+settings.register_profile("dev", max_examples=50, deadline=None)
+settings.register_profile("ci", max_examples=200, deadline=None, derandomize=False, print_blob=True)
+settings.register_profile(
+    "nightly", settings.get_profile("ci"), max_examples=5000, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if "CI" in os.environ else "dev"))
+
+
+def pytest_configure() -> None:
+    """Keep the settings of whoever runs the tests out of them."""
+    for name in tuple(os.environ):
+        if name.startswith(("MLFLOW_", "MLOPUS_")):
+            del os.environ[name]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark before `-m` selects."""
+    group_server_tests(items, distributed=config.pluginmanager.hasplugin("xdist"))

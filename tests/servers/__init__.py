@@ -1,0 +1,1 @@
+"""Real MLflow servers, and small loopback servers that answer what a test says."""

@@ -1,0 +1,75 @@
+"""The virtual environment of the real MLflow server, made once and shared by everything that tests.
+
+It stays apart from the environment of mlopus, so that mlopus is tested without MLflow installed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from filelock import FileLock
+
+VERSION = "3.17.2"
+
+# The full `mlflow` wheel is twice the size. These are the parts of it that a server needs, in the
+# ranges that mlflow itself declares; Flask-WTF serves the basic-auth app, scikit-learn the model tests.
+REQUIREMENTS = (
+    f"mlflow-skinny=={VERSION}",
+    "aiohttp>=3.7,<4",
+    "alembic>=1.10.1,<2",
+    "flask<4",
+    "flask-cors<7",
+    "flask-wtf<2",
+    "numpy<3",
+    "pandas<4",
+    "scikit-learn<2",
+    "sqlalchemy>=2,<3",
+)
+
+FOLDER = Path(__file__).resolve().parents[2] / ".servers"
+
+
+def server_python() -> Path:
+    """Give the Python that has MLflow installed, making its environment if it is not there yet.
+
+    The first call takes as long as pip does. Calls from other processes wait for it.
+    """
+    home = FOLDER / f"mlflow-{VERSION.rpartition('.')[0]}-{_key()}"
+    python = home / "bin" / "python"
+    if python.exists():
+        return python
+    FOLDER.mkdir(exist_ok=True)
+    with FileLock(f"{home}.lock"):
+        if not python.exists():
+            _make(home)
+    return python
+
+
+def _key() -> str:
+    """Tell environments apart by all that decides what is in them."""
+    parts = (*REQUIREMENTS, sys.version, sys.base_prefix)
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+
+
+def _make(home: Path) -> None:
+    """Install under another name, then rename: a folder of the final name is always complete.
+
+    The scripts in `bin` keep the other name in their first line, so only `python -m` is used.
+    """
+    building = home.with_name(f"{home.name}.building")
+    shutil.rmtree(building, ignore_errors=True)
+    _run(sys.executable, "-m", "venv", str(building))
+    python = str(building / "bin" / "python")
+    _run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *REQUIREMENTS)
+    building.rename(home)
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        message = f"could not install the MLflow server: {' '.join(command)}\n{done.stdout}{done.stderr}"
+        raise RuntimeError(message)

@@ -1,0 +1,86 @@
+"""The fixtures; conftest.py takes them in.
+
+A server is shared by the whole session. Under pytest-xdist, all tests that use one are sent to the
+same worker (`--dist loadgroup`): no state has to be shared between processes, and on two cores
+the other worker runs the rest meanwhile. Without that option each worker starts its own server, which
+costs time and nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+from tests.servers.loopback import Loopback, Reply, answering
+from tests.servers.mlflow_server import MlflowServer, running_auth_server, running_server
+from tests.servers.proxy import Instead, Spoil, proxying
+from tests.servers.sockets import watching_sockets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SHARED_SERVERS = frozenset({"mlflow_server", "mlflow_auth_server"})
+
+
+class StartLoopback(Protocol):
+    """Start a server that answers this; it ends with the test."""
+
+    def __call__(self, reply: Reply) -> Loopback: ...
+
+
+class StartProxy(Protocol):
+    """Start a proxy in front of a server; it ends with the test."""
+
+    def __call__(
+        self, target_uri: str, *, instead: Instead | None = None, spoil: Spoil | None = None
+    ) -> Loopback: ...
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
+    """A real MLflow server, shared: use names of your own in it."""
+    with running_server(tmp_path_factory.mktemp("mlflow-server")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mlflow_auth_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
+    """A real MLflow server that asks for a user and a password."""
+    with running_auth_server(tmp_path_factory.mktemp("mlflow-auth-server")) as server:
+        yield server
+
+
+@pytest.fixture
+def loopback() -> Iterator[StartLoopback]:
+    """Starts servers that answer what the test says."""
+    with contextlib.ExitStack() as running:
+        yield lambda reply: running.enter_context(answering(reply))
+
+
+@pytest.fixture
+def counting_proxy() -> Iterator[StartProxy]:
+    """Starts proxies that record each request on its way to a real server."""
+    with contextlib.ExitStack() as running:
+
+        def start(target_uri: str, *, instead: Instead | None = None, spoil: Spoil | None = None) -> Loopback:
+            return running.enter_context(proxying(target_uri, instead=instead, spoil=spoil))
+
+        yield start
+
+
+@pytest.fixture
+def socket_events() -> Iterator[list[str]]:
+    """What this process did about sockets since the test began."""
+    with watching_sockets() as events:
+        yield events
+
+
+def group_server_tests(items: list[pytest.Item], *, distributed: bool) -> None:
+    """Mark tests that use a shared server as such, and send them to one worker."""
+    for item in items:
+        if SHARED_SERVERS.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.server)
+        if distributed and item.get_closest_marker("server"):
+            item.add_marker(pytest.mark.xdist_group("server"))
