@@ -19,6 +19,10 @@ Value: TypeAlias = Leaf | tuple["Value", ...] | immutabledict[str, "Value"]
 
 EMPTY: FrozenMap[str, Value] = immutabledict()
 
+# Keys split into this many levels at most, and a text holds this many levels of lists, so that
+# hashing, comparing and pickling what a server holds stay far from Python's recursion limit.
+MAX_LEVELS = 64
+
 
 @overload
 def freeze(value: Mapping[str, Any]) -> FrozenMap[str, Value]: ...
