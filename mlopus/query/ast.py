@@ -1,6 +1,7 @@
 """A parsed query as a value: what was asked, with nothing left to check.
 
-Rules of this module: nodes are frozen and hold frozen values; they know nothing of documents,
+Rules of this module: nodes are frozen and hold frozen values, datetimes in UTC cut to whole
+milliseconds; nodes know nothing of documents,
 SQL or servers. `Node` is sealed: a compiler is one `match` with a case per class.
 
 Several operators have no node of their own, for they mean the same as others:
@@ -25,7 +26,8 @@ from typing import Final, Literal, TypeAlias
 
 import attrs
 
-from mlopus.query.values import Value, order_key
+from mlopus.domain.frozen import Value
+from mlopus.query.values import order_key
 
 
 def _keys(values: tuple[Value, ...]) -> object:

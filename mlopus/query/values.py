@@ -14,12 +14,6 @@ from typing import Any, Final, TypeAlias, cast
 
 from immutabledict import immutabledict
 
-Scalar: TypeAlias = bool | int | float | str | datetime | None
-"""A value without parts. A datetime is aware, in UTC, of whole milliseconds."""
-
-Value: TypeAlias = Scalar | tuple["Value", ...] | immutabledict[str, "Value"]
-"""What a parsed query holds as an operand: deeply immutable."""
-
 OrderKey: TypeAlias = tuple[int, Any]
 
 RANK_EMPTY_ARRAY: Final = 0  # only as a sort key: an empty array sorts below null
@@ -30,6 +24,9 @@ RANK_OBJECT: Final = 4
 RANK_ARRAY: Final = 5
 RANK_BOOL: Final = 8
 RANK_DATE: Final = 9
+
+NUMBER_TYPES: Final[frozenset[type]] = frozenset({int, float})
+INT64: Final = range(-(2**63), 2**63)
 
 NULL_KEY: Final[OrderKey] = (RANK_NULL, None)
 
@@ -57,8 +54,8 @@ def plain(value: object) -> Any:
         return value
     if isinstance(value, Enum):
         return plain(value.value)
-    if is_numpy_scalar(value):
-        return plain(cast("Any", value).item())
+    if (number := from_numpy(value)) is not None:
+        return number
     if isinstance(value, str):
         return str.__str__(value)
     if isinstance(value, int):
@@ -66,7 +63,7 @@ def plain(value: object) -> Any:
     if isinstance(value, float):
         return float.__float__(value)
     if isinstance(value, datetime):
-        return value.astimezone(UTC) if value.tzinfo else datetime.combine(value.date(), value.time())
+        return datetime.combine(value.date(), value.timetz())
     if isinstance(value, Mapping):
         return dict(cast("Mapping[str, object]", value))
     if isinstance(value, list | tuple):
@@ -75,14 +72,32 @@ def plain(value: object) -> Any:
     raise TypeError(msg)
 
 
-def is_numpy_scalar(value: object) -> bool:
-    """Tell whether a value is one of numpy's scalars, without importing numpy."""
-    return type(value).__module__ == "numpy" and hasattr(value, "item") and not hasattr(value, "__len__")
+def from_numpy(value: object) -> bool | int | float | None:
+    """Give a bool or a real number of numpy's as Python's, None for all else; numpy is not imported."""
+    if type(value).__module__ != "numpy" or getattr(value, "shape", None) != ():
+        return None
+    number = cast("Any", value)
+    match number.dtype.kind:
+        case "b":
+            return bool(number)
+        case "i" | "u":
+            return int(number)
+        case "f":
+            return float(number)
+        case _:
+            return None
+
+
+def require_mapping(name: str, value: object) -> None:
+    """Raise TypeError unless the value is a mapping: annotations do not hold back untyped callers."""
+    if not isinstance(value, Mapping):
+        msg = f"{name} must be a mapping, not a {type(value).__name__}"
+        raise TypeError(msg)
 
 
 def epoch_ms(moment: datetime) -> int:
     """Give an aware datetime as whole milliseconds since 1970, rounded down."""
-    if moment.tzinfo is None:
+    if moment.utcoffset() is None:
         raise TypeError("a document may not hold a datetime without a timezone")
     return (moment - _EPOCH) // _MS
 
