@@ -22,7 +22,7 @@ import attrs
 from immutabledict import immutabledict
 
 from mlopus.query.ast import Path
-from mlopus.query.values import MISSING, PLAIN_TYPES, plain
+from mlopus.query.values import MISSING, PLAIN_TYPES, SEVERAL, plain
 
 Test: TypeAlias = Callable[[Any], bool]
 """Whether one candidate, of a plain type or `MISSING`, satisfies a condition."""
@@ -111,28 +111,36 @@ def _index(part: str) -> int | None:
     return None
 
 
-def any_candidate(path: Path, test: Test, *, elements: bool = True) -> Predicate:
-    """Make the predicate that holds for a document if the test holds for one candidate of the path.
+def sole_candidate(way: Route) -> Callable[[Any], Any]:
+    """Make the function that gives the one candidate of most documents, without a generator.
 
-    Objects and scalars are walked here, without a generator; arrays, dotted keys and foreign types
-    leave to the full walk.
+    It gives `SEVERAL` where an array, a dotted key or a foreign type asks for the full walk.
     """
-    way = route(path, elements=elements)
     steps = tuple((step.name, tuple(key for key, _ in step.joined)) for step in way.steps)
 
-    def predicate(document: Any) -> bool:
+    def sole(document: Any) -> Any:
         value = document
         for name, joined in steps:
             if type(value) not in OBJECT_TYPES:
-                return any(map(test, way.candidates(document)))
+                return SEVERAL
             for key in joined:
                 if key in value:
-                    return any(map(test, way.candidates(document)))
+                    return SEVERAL
             if name not in value:
-                return test(MISSING)
+                return MISSING
             value = value[name]
-        if type(value) in SCALAR_TYPES:
-            return test(value)
-        return any(map(test, way.candidates(document)))
+        return value if type(value) in SCALAR_TYPES else SEVERAL
+
+    return sole
+
+
+def any_candidate(path: Path, test: Test, *, elements: bool = True) -> Predicate:
+    """Make the predicate that holds for a document if the test holds for one candidate of the path."""
+    way = route(path, elements=elements)
+    sole = sole_candidate(way)
+
+    def predicate(document: Any) -> bool:
+        value = sole(document)
+        return any(map(test, way.candidates(document))) if value is SEVERAL else test(value)
 
     return predicate

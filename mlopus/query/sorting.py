@@ -7,13 +7,14 @@ greatest. Missing counts as null, an array by its elements, an empty array below
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from typing import Any, Final, TypeAlias, TypeVar, cast
 
 import attrs
 
-from mlopus.query.ast import Sorting
-from mlopus.query.paths import Route, route
-from mlopus.query.values import NULL_KEY, RANK_EMPTY_ARRAY, OrderKey, order_key, require_mapping
+from mlopus.query.ast import Sorting, SortKey
+from mlopus.query.paths import route, sole_candidate
+from mlopus.query.values import NULL_KEY, RANK_EMPTY_ARRAY, SEVERAL, OrderKey, order_key, require_mapping
 
 D = TypeVar("D", bound=Mapping[str, Any])
 
@@ -50,11 +51,11 @@ def document_key(sorting: Sorting) -> Callable[[Mapping[str, Any]], DocumentKey]
         >>> [run["id"] for run in sorted(runs, key=lambda run: (*key(run), run["id"]))]
         ['c', 'a', 'b']
     """
-    routes = [(route(key.path, elements=False), key.descending) for key in sorting.keys]
+    columns = [_column(key) for key in sorting.keys]
 
     def give(document: Mapping[str, Any]) -> DocumentKey:
         require_mapping("a document", document)
-        return tuple([_key(way, document, descending=descending) for way, descending in routes])
+        return tuple([Descending(key(document)) if down else key(document) for key, down in columns])
 
     return give
 
@@ -62,15 +63,29 @@ def document_key(sorting: Sorting) -> Callable[[Mapping[str, Any]], DocumentKey]
 def sort_documents(documents: Iterable[D], sorting: Sorting) -> list[D]:
     """Give the documents in that order, those that tie in the order in which they came."""
     ordered = list(documents)
-    return sorted(ordered, key=document_key(sorting)) if sorting.keys else ordered
+    for document in ordered:
+        require_mapping("a document", document)
+    for key, descending in reversed([_column(key) for key in sorting.keys]):
+        ordered.sort(key=key, reverse=descending)
+    return ordered
 
 
-def _key(way: Route, document: object, *, descending: bool) -> OrderKey | Descending:
-    """Give the key of the least or greatest value that a path reaches; of null if it reaches none."""
-    keys: list[OrderKey] = []
-    for value in way.candidates(document):
-        if isinstance(value, list | tuple):
-            keys.extend(map(order_key, cast("list[object]", value)) if value else [EMPTY_ARRAY_KEY])
-        else:
-            keys.append(order_key(value))
-    return Descending(max(keys, default=NULL_KEY)) if descending else min(keys, default=NULL_KEY)
+def _column(key: SortKey) -> tuple[Callable[[object], OrderKey], bool]:
+    """Make the function that gives the key of the value by which a document counts, and the direction."""
+    way = route(key.path, elements=False)
+    sole = sole_candidate(way)
+    choose: Callable[..., OrderKey] = max if key.descending else min
+
+    def give(document: object) -> OrderKey:
+        value = sole(document)
+        if value is not SEVERAL:
+            return order_key(value)
+        return choose(chain.from_iterable(map(_keys, way.candidates(document))), default=NULL_KEY)
+
+    return give, key.descending
+
+
+def _keys(value: object) -> Iterable[OrderKey]:
+    if isinstance(value, list | tuple):
+        return map(order_key, cast("list[object]", value)) if value else (EMPTY_ARRAY_KEY,)
+    return (order_key(value),)

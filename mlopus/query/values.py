@@ -35,12 +35,17 @@ _MS = timedelta(milliseconds=1)
 
 
 class Absent(Enum):
-    """The type of `MISSING`: what a path yields where a document has nothing."""
+    """What a path may yield instead of a value."""
 
     MISSING = "missing"
+    SEVERAL = "several"
 
 
 MISSING: Final = Absent.MISSING
+"""The document has nothing there."""
+
+SEVERAL: Final = Absent.SEVERAL
+"""There may be more than one value; never seen outside this package."""
 
 PLAIN_TYPES: Final[frozenset[type]] = frozenset(
     {Absent, type(None), bool, int, float, str, datetime, dict, immutabledict, list, tuple}
