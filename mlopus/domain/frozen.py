@@ -19,9 +19,11 @@ Value: TypeAlias = Leaf | tuple["Value", ...] | immutabledict[str, "Value"]
 
 EMPTY: FrozenMap[str, Value] = immutabledict()
 
-# Keys split into this many levels at most, and a text holds this many levels of lists, so that
-# hashing, comparing and pickling what a server holds stay far from Python's recursion limit.
-MAX_LEVELS = 64
+# Keys split into so many mappings at most, and a text holds so many levels of lists, so that hashing,
+# comparing and pickling what a server holds stay away from Python's recursion limit. A key of 250
+# characters without empty components has at most 125.
+KEY_LEVELS = 128
+LIST_LEVELS = 64
 
 
 @overload

@@ -6,7 +6,7 @@ MLflow holds flat keys; mlopus shows nested mappings. The rules:
   `a..b` is `b` in `""` in `a`.
 - Where `a` is a leaf, `a.b` cannot be inside of it: what is left of the key stays flat, at the
   deepest level where that is possible, as in `{"x": {"a": 1, "a.b": 2}}`. The same holds for what
-  is left of a key after `MAX_LEVELS` levels.
+  is left of a key after `KEY_LEVELS` levels.
 - An empty mapping is a leaf.
 
 `flatten(nest(flat))` is `flat` for every flat mapping. `nest(flatten(nested))` is `nested` for every
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from immutabledict import immutabledict
 
-from mlopus.domain.frozen import MAX_LEVELS, FrozenMap, Value
+from mlopus.domain.frozen import KEY_LEVELS, FrozenMap, Value
 from mlopus.errors import InvalidValue
 from mlopus.result import Failure, Result, Success
 
@@ -105,7 +105,7 @@ def _spot_below(
         known = spots.get(prefix)
         if known is not None:
             node, rest = known
-        elif rest or levels >= MAX_LEVELS or prefix in flat:
+        elif rest or levels >= KEY_LEVELS or prefix in flat:
             rest += name + "."
             spots[prefix] = (node, rest)
         else:

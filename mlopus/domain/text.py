@@ -16,7 +16,7 @@ stay text.
 - Inside a list, a JSON string that is a datetime's text is that datetime, and a str that looks like
   one is quoted once more.
 - A float that is not finite is written as `NaN`, `Infinity` or `-Infinity`, and these stay text.
-- What is nested deeper than `MAX_LEVELS`, and integers with more digits than Python converts (4300),
+- What is nested deeper than `LIST_LEVELS`, and integers with more digits than Python converts (4300),
   have no text as a value; such texts stay text.
 """
 
@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol, cast
 import attrs
 from immutabledict import immutabledict
 
-from mlopus.domain.frozen import EMPTY, MAX_LEVELS, Value
+from mlopus.domain.frozen import EMPTY, LIST_LEVELS, Value
 from mlopus.result import Failure, Result, Success
 
 if TYPE_CHECKING:
@@ -125,14 +125,14 @@ def non_finite_text(number: float) -> str | None:
 
 
 def is_too_deep(text: str) -> bool:
-    """Whether a JSON text nests deeper than `MAX_LEVELS`, told before parsing it."""
-    if text.count("[") + text.count("{") <= MAX_LEVELS:
+    """Whether a JSON text nests deeper than `LIST_LEVELS`, told before parsing it."""
+    if text.count("[") + text.count("{") <= LIST_LEVELS:
         return False
     level = 0
     for character in _JSON_STRING.sub("", text):
         if character in "[{":
             level += 1
-            if level > MAX_LEVELS:
+            if level > LIST_LEVELS:
                 return True
         elif character in "]}":
             level -= 1
@@ -165,7 +165,7 @@ class PlainCodec:
                 return Success(write_moment(value))
             if isinstance(value, float):
                 return Success(non_finite_text(value) or float.__repr__(value))
-            return Success(_ENCODER.encode(_as_json(value, MAX_LEVELS)))
+            return Success(_ENCODER.encode(_as_json(value, LIST_LEVELS)))
         except (ValueError, OverflowError) as error:
             return Failure(NoText(f"has no text: {error}"))
 
@@ -188,7 +188,7 @@ def _as_json(value: Value, levels: int) -> Any:
     if isinstance(value, datetime):
         return write_moment(value)
     if isinstance(value, (tuple, immutabledict)) and levels == 0:
-        message = f"it is nested deeper than {MAX_LEVELS} levels"
+        message = f"it is nested deeper than {LIST_LEVELS} levels"
         raise ValueError(message)
     if isinstance(value, tuple):
         return [_as_json(member, levels - 1) for member in value]

@@ -19,7 +19,7 @@ import re
 
 import attrs
 
-from mlopus.domain.frozen import MAX_LEVELS, Value, freeze, thaw
+from mlopus.domain.frozen import LIST_LEVELS, Value, freeze, thaw
 from mlopus.domain.text import NoText, is_too_deep, read_moment, write_moment
 from mlopus.result import Failure, Result, Success
 
@@ -48,7 +48,7 @@ class Mlopus1Codec:
         except (ValueError, OverflowError) as error:
             return Failure(NoText(f"has no text: {error}"))
         if is_too_deep(text):
-            return Failure(NoText(f"has no text: it is nested deeper than {MAX_LEVELS} levels"))
+            return Failure(NoText(f"has no text: it is nested deeper than {LIST_LEVELS} levels"))
         return Success(text.replace("'", "''"))
 
     def read(self, text: str) -> Value:
