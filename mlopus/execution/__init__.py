@@ -1,1 +1,1 @@
-"""Performing plans against repositories, and the receipts that say what was done."""
+"""Execution: the interpreter that performs steps against repositories, and its receipts."""

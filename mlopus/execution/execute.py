@@ -1,0 +1,189 @@
+"""Execution: stages in order, steps against repositories, a receipt at the end. It has no options."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from immutabledict import immutabledict
+
+from mlopus.errors import ExecutionStopped, MlopusError, PublishFailed, StalePlan
+from mlopus.execution.byte_steps import ByteInterpreter
+from mlopus.execution.counting import CountingMeter
+from mlopus.execution.fetching import RecentParents, fetch
+from mlopus.execution.receipts import Receipt, StepReceipt
+from mlopus.execution.repositories import Repositories
+from mlopus.plans.changes import (
+    CreateExperiment,
+    CreateModel,
+    CreateRun,
+    EnsureExperiment,
+    EnsureModel,
+    LogBatch,
+    RegisterVersion,
+    SetTags,
+    UpdateRun,
+)
+from mlopus.plans.outcomes import Cached, Committed, Outcome, Recorded, Transferred
+from mlopus.plans.pending import bind
+from mlopus.plans.plan import Plan
+from mlopus.plans.render import step_title
+from mlopus.plans.requests import LogModelVersion, LogRunArtifact
+from mlopus.plans.steps import (
+    CacheRows,
+    CommitTree,
+    FetchEntity,
+    FetchFiles,
+    PlaceTree,
+    ReflectChange,
+    RemoveFiles,
+    RemoveRemoteFiles,
+    StageFiles,
+    Step,
+    UploadFiles,
+    WithdrawEntries,
+)
+from mlopus.result import Failure, Result, Success, mapped
+
+
+def execute(
+    plan: Plan, repositories: Repositories, recent: RecentParents, meter: CountingMeter
+) -> Result[Receipt, ExecutionStopped | StalePlan]:
+    """Carry out a plan and answer what was done.
+
+    What an earlier stage gave is bound into later ones. Steps that were done stay done when a later
+    one fails: the same request, planned again, continues from there.
+
+    Args:
+        plan: A plan with its roots.
+        repositories: Those the plan was made for.
+        recent: What this API saw lately.
+        meter: Counts what is done, and shows it.
+
+    Fails with:
+        StalePlan: The plan is for another server or another cache; nothing was done.
+        ExecutionStopped: A step failed; it carries the receipt so far. A publish is `PublishFailed`.
+    """
+    started_at = repositories.clock.now()
+    stale = _made_for_others(plan, repositories)
+    if stale is not None:
+        return Failure(stale)
+    metered = repositories.metered(meter)
+    done: list[StepReceipt] = []
+
+    def receipt() -> Receipt:
+        return Receipt(
+            plan=plan,
+            steps=tuple(done),
+            up_bytes=meter.up_bytes,
+            down_bytes=meter.down_bytes,
+            requests=meter.requests,
+            started_at=started_at,
+            ended_at=repositories.clock.now(),
+        )
+
+    bindings: immutabledict[str, object] = immutabledict()
+    with ByteInterpreter(plan.roots, metered, meter) as on_bytes:
+        for stage in plan.stages:
+            bound = {}
+            for step in (bind(step, bindings) for step in stage):
+                result = _perform(step, metered, recent, on_bytes)
+                if isinstance(result, Failure):
+                    return Failure(_stopped(plan, step, result.failure(), receipt()))
+                done.append(StepReceipt(step=step, outcome=result.unwrap()))
+                bound.update(bound_by(step, result.unwrap()))
+            bindings = bindings | bound
+    return Success(receipt())
+
+
+def _made_for_others(plan: Plan, repositories: Repositories) -> StalePlan | None:
+    here = repositories.tracking.origin
+    if plan.origin != here:
+        hint = "Execute it with an API of that server, or plan again with this one."
+        return StalePlan(thing=f"plan {plan.verb}", expected=str(plan.origin), found=str(here), hint=hint)
+    if plan.cache_id is not None and plan.cache_id != repositories.artifacts.cache_id:
+        expected, found = f"cache {plan.cache_id}", f"cache {repositories.artifacts.cache_id}"
+        return StalePlan(thing=f"plan {plan.verb}", expected=expected, found=found)
+    return None
+
+
+def _perform(
+    step: Step, repositories: Repositories, recent: RecentParents, on_bytes: ByteInterpreter
+) -> Result[Outcome, MlopusError]:
+    match step:
+        case (
+            CreateExperiment()
+            | EnsureExperiment()
+            | CreateRun()
+            | UpdateRun()
+            | LogBatch()
+            | SetTags()
+            | CreateModel()
+            | EnsureModel()
+            | RegisterVersion()
+        ):
+            if isinstance(step, SetTags):
+                recent.forget()
+            return mapped(repositories.tracking.send(step), lambda record: Recorded(record=record))
+        case FetchEntity():
+            return fetch(step, repositories, recent)
+        case CacheRows():
+            return mapped(repositories.cache.put(step.records, step.taken_at), lambda _: Cached())
+        case ReflectChange():
+            return mapped(repositories.cache.reflect(step), lambda _: Cached())
+        case (
+            FetchFiles()
+            | StageFiles()
+            | CommitTree()
+            | WithdrawEntries()
+            | PlaceTree()
+            | UploadFiles()
+            | RemoveRemoteFiles()
+            | RemoveFiles()
+        ):
+            return on_bytes.perform(step)
+        case _:
+            assert_never(step)
+
+
+def bound_by(step: Step, outcome: Outcome) -> dict[str, object]:
+    """What later stages may name after this step, by key."""
+    match outcome:
+        case Committed() if isinstance(step, CommitTree):
+            return {step.binds: outcome.tree_key}
+        case Transferred() if isinstance(step, UploadFiles):
+            return {step.binds: outcome.validators}
+        case Recorded(record=record) if record is not None:
+            return {created_key(step): record}
+        case _:
+            return {}
+
+
+def created_key(step: Step) -> str:
+    """The key under which a creating step binds its entity."""
+    match step:
+        case CreateExperiment() | EnsureExperiment():
+            return "experiment"
+        case CreateRun():
+            return "run"
+        case CreateModel() | EnsureModel():
+            return "model"
+        case RegisterVersion():
+            return "version"
+        case _:
+            return "entity"
+
+
+def _stopped(plan: Plan, step: Step, cause: MlopusError, receipt: Receipt) -> ExecutionStopped:
+    title = step_title(step)
+    request = plan.request
+    if isinstance(request, LogRunArtifact | LogModelVersion):
+        source = plan.roots.get("source", request.source)
+        return PublishFailed(verb=plan.verb, step=title, cause=cause, receipt=receipt, source=source)
+    return ExecutionStopped(verb=plan.verb, step=title, cause=cause, receipt=receipt)
+
+
+def unwrapped(error: ExecutionStopped | StalePlan) -> MlopusError:
+    """The error that a verb answers: of a plan of one step, what stopped it says everything."""
+    if isinstance(error, PublishFailed) or isinstance(error, StalePlan):  # noqa: SIM101 (narrows)
+        return error
+    return error.cause if not error.receipt.steps else error

@@ -1,0 +1,164 @@
+"""The interpreter of fetch steps: who is asked, in which order, and what is kept."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+
+from mlopus.domain.keys import (
+    AliasKey,
+    EntityKey,
+    ExperimentKey,
+    ModelKey,
+    RunKey,
+    VersionKey,
+    key_of,
+)
+from mlopus.domain.records import ModelRecord, Record, RunRecord, VersionRecord
+from mlopus.errors import MlopusError, NotCached, NotFound, Unavailable
+from mlopus.execution.repositories import Repositories
+from mlopus.plans.outcomes import Fetched
+from mlopus.plans.steps import AskCache, AskServer, FetchEntity
+from mlopus.result import Failure, Result, Success
+
+RECENT_S = 60.0
+"""How long an experiment that this API has seen is taken to be as it was."""
+
+
+class RecentParents:
+    """Experiments and models that an API saw lately, so that reading many runs asks for them once."""
+
+    def __init__(self) -> None:
+        self._seen: dict[EntityKey, tuple[datetime, Record]] = {}
+        self._lock = threading.Lock()
+
+    def find(self, key: EntityKey, now: datetime) -> Record | None:
+        """The record of that key, if it was seen within `RECENT_S`."""
+        with self._lock:
+            seen = self._seen.get(key)
+        return seen[1] if seen and now - seen[0] <= timedelta(seconds=RECENT_S) else None
+
+    def saw(self, records: tuple[Record, ...], now: datetime) -> None:
+        """Remember what a server answered; runs and versions change too fast to be remembered."""
+        with self._lock:
+            for record in records:
+                if not isinstance(record, RunRecord | VersionRecord | ModelRecord):
+                    self._seen[key_of(record)] = (now, record)
+
+    def forget(self) -> None:
+        """Forget everything, after a change that may concern what is remembered."""
+        with self._lock:
+            self._seen.clear()
+
+    def __reduce__(self) -> tuple[type[RecentParents], tuple[()]]:
+        return RecentParents, ()
+
+
+def fetch(
+    step: FetchEntity, repositories: Repositories, recent: RecentParents
+) -> Result[Fetched, MlopusError]:
+    """Ask in the order of the step: the next one where an earlier lacks the entity or is unavailable.
+
+    The error of the first one that was unavailable is answered when nobody else has the entity: it
+    says more than that the cache lacks it.
+    """
+    failure: MlopusError | None = None
+    for ask in step.ask:
+        result = (
+            _from_server(step, repositories, recent)
+            if isinstance(ask, AskServer)
+            else _from_cache(step.key, ask, repositories)
+        )
+        if isinstance(result, Success):
+            return result
+        error = result.failure()
+        if not isinstance(error, NotCached | Unavailable):
+            return result
+        if failure is None or not isinstance(failure, Unavailable):
+            failure = error
+    assert failure is not None, "a fetch asks somebody"  # noqa: S101
+    return Failure(failure)
+
+
+def _from_server(
+    step: FetchEntity, repositories: Repositories, recent: RecentParents
+) -> Result[Fetched, MlopusError]:
+    now = repositories.clock.now()
+
+    def get(key: EntityKey) -> Result[Record, MlopusError]:
+        seen = None if key == step.key else recent.find(key, now)
+        return Success(seen) if seen is not None else repositories.tracking.get(key)
+
+    crosses_network = repositories.tracking.facts.requests_cost
+    found = _with_parents(step.key, get, at_once=crosses_network)
+    if isinstance(found, Failure):
+        return found
+    records = found.unwrap()
+    recent.saw(records, now)
+    if step.keep and repositories.cache.is_writable:
+        kept = repositories.cache.put(records, now)
+        if isinstance(kept, Failure):
+            return kept
+    return Success(Fetched(records=records))
+
+
+def _from_cache(key: EntityKey, ask: AskCache, repositories: Repositories) -> Result[Fetched, MlopusError]:
+    taken: list[datetime] = []
+
+    def get(key: EntityKey) -> Result[Record, MlopusError]:
+        cached = repositories.cache.get(key)
+        if isinstance(cached, Failure):
+            return cached
+        row = cached.unwrap()
+        taken.append(row.as_of)
+        return Success(row.record)
+
+    found = _with_parents(key, get, at_once=False)
+    if isinstance(found, Failure):
+        return found
+    oldest = min(taken)
+    if ask.max_age_s is not None and repositories.clock.now() - taken[0] > _age(ask.max_age_s):
+        return Failure(NotCached(kind="recent copy of", key=str(key), place="the cache"))
+    return Success(Fetched(records=found.unwrap(), as_of=oldest))
+
+
+def _age(max_age_s: float) -> timedelta:
+    return timedelta.max if max_age_s > timedelta.max.total_seconds() else timedelta(seconds=max_age_s)
+
+
+def _with_parents(
+    key: EntityKey, get: Callable[[EntityKey], Result[Record, MlopusError]], *, at_once: bool
+) -> Result[tuple[Record, ...], MlopusError]:
+    """An entity, then its parents: a run's experiment; a version's model, run and experiment."""
+    if isinstance(key, VersionKey | AliasKey):
+        if at_once:
+            with ThreadPoolExecutor(1) as pool:
+                asked = pool.submit(get, ModelKey(key.name))
+                version = get(key)
+                model = asked.result()
+        else:
+            version, model = get(key), get(ModelKey(key.name))
+        if isinstance(version, Failure):
+            return version
+        if isinstance(model, Failure):
+            return model
+        record = version.unwrap()
+        assert isinstance(record, VersionRecord)  # noqa: S101 (the port answers the kind that was asked)
+        above = (record, model.unwrap())
+        if record.run_id is None:
+            return Success(above)
+        run = _with_parents(RunKey(record.run_id), get, at_once=False)
+        if isinstance(run, Failure):
+            gone = isinstance(run.failure(), NotFound) and not isinstance(run.failure(), NotCached)
+            return Success(above) if gone else run
+        return Success((*above, *run.unwrap()))
+    found = get(key)
+    if isinstance(found, Failure):
+        return found
+    entity = found.unwrap()
+    if not isinstance(entity, RunRecord):
+        return Success((entity,))
+    parent = get(ExperimentKey(entity.exp_id))
+    return Success((entity, parent.unwrap())) if isinstance(parent, Success) else parent

@@ -1,0 +1,206 @@
+"""Settings: everything an API may be told, frozen. The environment is read here, for `connect` only."""
+
+from __future__ import annotations
+
+import os
+import os.path
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, TypeAlias
+
+import attrs
+from immutabledict import immutabledict
+
+AuthCallable: TypeAlias = Callable[[str, str, Mapping[str, str]], Mapping[str, str]]
+"""(method, URL, headers) to the headers to add; asked before every request to the tracking origin."""
+
+
+def _at_least_zero(_: object, attribute: attrs.Attribute[Any], value: float | None) -> None:
+    if value is not None and not value >= 0:
+        raise ValueError(f"{attribute.name} is {value!r}, and must be 0 or more")
+
+
+def _one_of(*choices: str) -> Callable[[object, attrs.Attribute[Any], str], None]:
+    def check(_: object, attribute: attrs.Attribute[Any], value: str) -> None:
+        if value not in choices:
+            raise ValueError(f"{attribute.name} is {value!r}, and must be one of {', '.join(choices)}")
+
+    return check
+
+
+def _absolute(path: str | os.PathLike[str] | None) -> str | None:
+    return None if path is None else os.path.abspath(os.path.expanduser(os.fspath(path)))  # noqa: PTH100, PTH111 (no pathlib at start-up)
+
+
+def _frozen(mapping: Mapping[str, Any] | None) -> immutabledict[str, Any]:
+    return immutabledict(mapping or {})
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """How an API behaves. `connect` takes each as a keyword; `api.evolve` gives a copy with others.
+
+    Attributes:
+        cache_dir: Root of the local cache; None is `mlopus` in the user's cache folder.
+        offline_mode: Never open a socket to the tracking server; read from the cache.
+        max_age_s: Use cached metadata younger than this many seconds without asking; None always
+            asks, infinity asks only on a miss.
+        journal: With `offline_mode`, accept writes and queue them.
+        pull_artifacts_in_offline_mode: Offline, still fetch artifacts from stores other than the
+            tracking server's proxy.
+        always_pull_artifacts: On a cache hit, first ask the store whether it is current.
+        cache_local_artifacts: Go through the cache also where the store is the local disk.
+        cache_metadata_on_read: "get" caches single entities as they are read, "all" also search
+            results, "none" nothing.
+        temp_artifacts_dir: Where callbacks write before publishing; None is `temp` in `cache_dir`.
+        allow_local_artifacts: Open `file:` URLs and bare paths that a server names; None allows them
+            for embedded stores and servers on this machine.
+        registry_uri: Another server for models and versions.
+        workspace: Workspace of the server.
+        headers: Extra headers of each request to the tracking server.
+        username: With `password`: basic authentication.
+        password: See `username`.
+        token: Bearer token; a username with a password wins over it.
+        auth: Called before each request with method, URL and headers; answers headers to add.
+        verify_tls: Whether the server's certificate is checked.
+        ca_cert: File of accepted certificate authorities.
+        client_cert: File with the client's certificate and key.
+        timeout_s: Longest wait for an answer, in seconds.
+        connect_timeout_s: Longest wait for a connection, in seconds.
+        max_retries: How often a request that may be repeated is repeated.
+        backoff_s: First pause between repeats, in seconds; it doubles.
+        retry_for_s: Longest time for one request with its repeats, in seconds.
+        storage_options: By URL scheme: options of the artifact store.
+        scheme_map: Patterns of URL schemes to what replaces them.
+        concurrency: Transfers at once; None is chosen by kind of store.
+        progress: "auto" shows a bar on terminals and in notebooks, "on" always, "off" never.
+        text_codec: How nested values become text: "plain", or "mlopus-1" as mlOpus 1.x did.
+    """
+
+    cache_dir: str | None = attrs.field(default=None, converter=_absolute)
+    offline_mode: bool = False
+    max_age_s: float | None = attrs.field(default=None, validator=_at_least_zero)
+    journal: bool = False
+    pull_artifacts_in_offline_mode: bool = False
+    always_pull_artifacts: bool = False
+    cache_local_artifacts: bool = False
+    cache_metadata_on_read: Literal["get", "all", "none"] = attrs.field(
+        default="get", validator=_one_of("get", "all", "none")
+    )
+    temp_artifacts_dir: str | None = attrs.field(default=None, converter=_absolute)
+    allow_local_artifacts: bool | None = None
+    registry_uri: str | None = None
+    workspace: str | None = None
+    headers: immutabledict[str, str] = attrs.field(factory=immutabledict, converter=_frozen, repr=False)
+    username: str | None = None
+    password: str | None = attrs.field(default=None, repr=False)
+    token: str | None = attrs.field(default=None, repr=False)
+    auth: AuthCallable | None = attrs.field(default=None, repr=False)
+    verify_tls: bool = True
+    ca_cert: str | None = attrs.field(default=None, converter=_absolute)
+    client_cert: str | None = attrs.field(default=None, converter=_absolute)
+    timeout_s: float = attrs.field(default=120.0, validator=_at_least_zero)
+    connect_timeout_s: float = attrs.field(default=5.0, validator=_at_least_zero)
+    max_retries: int = attrs.field(default=5, validator=_at_least_zero)
+    backoff_s: float = attrs.field(default=0.5, validator=_at_least_zero)
+    retry_for_s: float = attrs.field(default=60.0, validator=_at_least_zero)
+    storage_options: immutabledict[str, Any] = attrs.field(
+        factory=immutabledict, converter=_frozen, repr=False
+    )
+    scheme_map: immutabledict[str, str] = attrs.field(factory=immutabledict, converter=_frozen)
+    concurrency: int | None = attrs.field(default=None, validator=_at_least_zero)
+    progress: Literal["auto", "on", "off"] = attrs.field(
+        default="auto", validator=_one_of("auto", "on", "off")
+    )
+    text_codec: Literal["plain", "mlopus-1"] = attrs.field(
+        default="plain", validator=_one_of("plain", "mlopus-1")
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Environment:
+    """What `connect` takes from outside: variables and MLflow's credentials file, empty ones unset."""
+
+    variables: immutabledict[str, str]
+    credentials: immutabledict[str, str]
+
+    @classmethod
+    def read(cls) -> Environment:
+        """The environment of this process as it is now."""
+        variables = immutabledict({name: text for name, text in os.environ.items() if text})
+        return cls(variables=variables, credentials=_credentials_file())
+
+    @property
+    def tracking_uri(self) -> str | None:
+        """MLFLOW_TRACKING_URI."""
+        return self.variables.get("MLFLOW_TRACKING_URI")
+
+    def defaults(self) -> dict[str, Any]:
+        """Settings that the environment gives, by name; explicit arguments win over them."""
+        found = {
+            name: self.variables[variable] for name, variable in _TEXTS.items() if variable in self.variables
+        }
+        for name, key in (("username", "mlflow_tracking_username"), ("password", "mlflow_tracking_password")):
+            if name not in found and key in self.credentials:
+                found[name] = self.credentials[key]
+        numbers = {
+            name: self._number(variable) for name, variable in _NUMBERS.items() if variable in self.variables
+        }
+        flags: dict[str, bool] = {}
+        if "MLOPUS_OFFLINE" in self.variables:
+            flags["offline_mode"] = self._flag("MLOPUS_OFFLINE")
+        if "MLFLOW_TRACKING_INSECURE_TLS" in self.variables:
+            flags["verify_tls"] = not self._flag("MLFLOW_TRACKING_INSECURE_TLS")
+            if not flags["verify_tls"] and "ca_cert" in found:
+                raise ValueError(
+                    "MLFLOW_TRACKING_INSECURE_TLS and MLFLOW_TRACKING_SERVER_CERT_PATH exclude each other"
+                )
+        return {**found, **numbers, **flags}
+
+    def _flag(self, variable: str) -> bool:
+        text = self.variables[variable].strip().lower()
+        if text in ("1", "true", "yes", "on"):
+            return True
+        if text in ("0", "false", "no", "off"):
+            return False
+        raise ValueError(f"{variable} is {self.variables[variable]!r}, and must be true or false")
+
+    def _number(self, variable: str) -> float | int:
+        text = self.variables[variable]
+        try:
+            number = float(text)
+        except ValueError:
+            raise ValueError(f"{variable} is {text!r}, and must be a number") from None
+        return int(number) if number.is_integer() else number
+
+
+_TEXTS = {
+    "cache_dir": "MLOPUS_CACHE_DIR",
+    "registry_uri": "MLFLOW_REGISTRY_URI",
+    "workspace": "MLFLOW_WORKSPACE",
+    "username": "MLFLOW_TRACKING_USERNAME",
+    "password": "MLFLOW_TRACKING_PASSWORD",
+    "token": "MLFLOW_TRACKING_TOKEN",
+    "ca_cert": "MLFLOW_TRACKING_SERVER_CERT_PATH",
+    "client_cert": "MLFLOW_TRACKING_CLIENT_CERT_PATH",
+}
+_NUMBERS = {
+    "max_retries": "MLFLOW_HTTP_REQUEST_MAX_RETRIES",
+    "backoff_s": "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR",
+    "timeout_s": "MLFLOW_HTTP_REQUEST_TIMEOUT",
+}
+
+
+def _credentials_file() -> immutabledict[str, str]:
+    path = os.path.join(os.path.expanduser("~"), ".mlflow", "credentials")  # noqa: PTH111, PTH118 (as above)
+    if not os.path.isfile(path):  # noqa: PTH113 (as above)
+        return immutabledict()
+    import configparser  # noqa: PLC0415 (few users have the file, and start-up counts)
+
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read(path, encoding="utf-8")
+    except (configparser.Error, UnicodeDecodeError) as exc:
+        raise ValueError(f"MLflow's credentials file {path} cannot be read: {exc}") from exc
+    if not parser.has_section("mlflow"):
+        return immutabledict()
+    return immutabledict({key: text for key, text in parser.items("mlflow") if text})
