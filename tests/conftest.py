@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, settings
 
 from tests.servers.fixtures import (
     counting_proxy,
-    group_server_tests,
     loopback,
+    mark_server_tests,
     mlflow_auth_server,
     mlflow_server,
     socket_events,
@@ -34,6 +34,6 @@ def pytest_configure() -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark before `-m` selects."""
-    group_server_tests(items, distributed=config.pluginmanager.hasplugin("xdist"))
+    mark_server_tests(items)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
-from tests.servers import environment, supervise
+from tests.servers import environment
 from tests.servers.messages import Answer
-from tests.servers.mlflow_server import ServerDidNotStart, running_server
+from tests.servers.mlflow_server import running_server
+from tests.servers.shared import ServerDidNotStart
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -144,31 +143,6 @@ def test_a_server_that_ends_while_starting_shows_its_log(tmp_path: Path) -> None
 
     with pytest.raises(ServerDidNotStart, match="file is not a database"), running_server(tmp_path):
         pytest.fail("it started on a broken database")
-
-
-def test_a_server_ends_when_its_test_session_is_killed() -> None:
-    server = [sys.executable, "-c", SERVER]
-    session = [sys.executable, "-c", SESSION, sys.executable, supervise.__file__, *server]
-    with subprocess.Popen(session, stdout=subprocess.PIPE, text=True) as running:
-        assert running.stdout is not None
-        assert running.stdout.readline() == "up\n"
-
-        running.kill()
-
-        assert running.stdout.read() == ""
-
-
-# Stand-ins for a test session and its server. The server holds the session's stdout, which ends with it.
-SESSION = """
-import subprocess, sys
-subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE, start_new_session=True).wait()
-"""
-SERVER = """
-import time
-print("up", flush=True)
-time.sleep(30)
-print("it outlived the session", flush=True)
-"""
 
 
 def busy_at_first(requests_so_far: int) -> Answer | None:

@@ -1,14 +1,14 @@
 """The fixtures; conftest.py takes them in.
 
-A server is shared by the whole session. Under pytest-xdist, all tests that use one are sent to the
-same worker (`--dist loadgroup`): no state has to be shared between processes, and on two cores
-the other worker runs the rest meanwhile. Without that option each worker starts its own server, which
-costs time and nothing else.
+The real servers are shared by all that a pytest run starts, its pytest-xdist workers included: see
+`shared.py`. (An xdist group for their tests would be the other way; `--dist loadgroup` of
+pytest-xdist 3.8 does nothing under pytest 9.2.)
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
@@ -20,6 +20,7 @@ from tests.servers.sockets import watching_sockets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 SHARED_SERVERS = frozenset({"mlflow_server", "mlflow_auth_server"})
 
@@ -41,14 +42,14 @@ class StartProxy(Protocol):
 @pytest.fixture(scope="session")
 def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
     """A real MLflow server, shared: use names of your own in it."""
-    with running_server(tmp_path_factory.mktemp("mlflow-server")) as server:
+    with running_server(_shared_folder(tmp_path_factory, "mlflow-server")) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def mlflow_auth_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
     """A real MLflow server that asks for a user and a password."""
-    with running_auth_server(tmp_path_factory.mktemp("mlflow-auth-server")) as server:
+    with running_auth_server(_shared_folder(tmp_path_factory, "mlflow-auth-server")) as server:
         yield server
 
 
@@ -77,10 +78,14 @@ def socket_events() -> Iterator[list[str]]:
         yield events
 
 
-def group_server_tests(items: list[pytest.Item], *, distributed: bool) -> None:
-    """Mark tests that use a shared server as such, and send them to one worker."""
+def mark_server_tests(items: list[pytest.Item]) -> None:
+    """Give the marker `server` to the tests that ask for one of the servers."""
     for item in items:
         if SHARED_SERVERS.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.server)
-        if distributed and item.get_closest_marker("server"):
-            item.add_marker(pytest.mark.xdist_group("server"))
+
+
+def _shared_folder(factory: pytest.TempPathFactory, name: str) -> Path:
+    """Name the same folder in all workers of a run: each has a base folder of its own in the run's."""
+    base = factory.getbasetemp()
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
