@@ -1,0 +1,22 @@
+"""Run the benchmarks named on the command line, or all: `python -m tests.benchmarks [name …]`."""
+
+from __future__ import annotations
+
+import sys
+
+from tests.benchmarks import startup
+
+BENCHMARKS = {"startup": startup.main}
+
+
+def main(names: list[str]) -> None:
+    """Print each benchmark's table."""
+    unknown = sorted(set(names) - set(BENCHMARKS))
+    if unknown:
+        sys.exit(f"no benchmark {', '.join(unknown)}; there are: {', '.join(BENCHMARKS)}")
+    for name in names or BENCHMARKS:
+        BENCHMARKS[name]()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
