@@ -12,7 +12,6 @@ import pytest
 
 from mlopus.repositories.process_local import PerProcess
 
-
 # Newer Pythons warn of any fork while threads run, and test runners have threads.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 
