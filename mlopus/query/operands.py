@@ -32,7 +32,7 @@ def literal(value: Frozen, place: Place) -> Result[Value, InvalidQuery]:
         case immutabledict():
             operator = next((key for key in value if key.startswith("$")), None)
             if operator is not None:
-                hint = f'Write the path with dots: {{"{place.path}.…": {{"{operator}": …}}}}.'
+                hint = f'Write the path with dots: {{"{place.path}": {{"{operator}": …}}}}.'
                 return place.at(operator).refuse("an operator inside a value is not evaluated", hint)
             members = collect(literal(member, place.at(key)) for key, member in value.items())
             if isinstance(members, Failure):
