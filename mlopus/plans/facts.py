@@ -18,6 +18,7 @@ from mlopus.domain.values import TextLimits
 from mlopus.plans.steps import TargetAbsent, TargetExpectation
 
 Mode: TypeAlias = Literal["online", "cache-first", "offline"]
+Told: TypeAlias = Literal["size", "validator", "sha256"]
 
 
 @attrs.frozen(kw_only=True)
@@ -71,12 +72,16 @@ class CacheFacts:
 
 @attrs.frozen(kw_only=True)
 class StoreFacts:
-    """What the artifact store is like at a location, and what it lists there (None: not asked)."""
+    """What the artifact store is like at a location, and what it lists there (None: not asked).
+
+    `tells` is what its listings say of a file; only simulation reads it.
+    """
 
     scheme: str
     is_local: bool
     requests_cost: bool
     listing: RemoteTree | None = None
+    tells: tuple[Told, ...] = ("size", "validator")
 
 
 @attrs.frozen(kw_only=True)
@@ -113,13 +118,29 @@ class TargetFacts:
 
 
 @attrs.frozen(kw_only=True)
+class ProtectedRoot:
+    """A folder that users neither place into nor take from: its absolute path, links resolved."""
+
+    path: str
+    kind: Literal["cache", "store"]
+
+
+@attrs.frozen(kw_only=True)
 class Facts:
-    """Everything that was gathered for one request; what it does not need is None."""
+    """Everything that was gathered for one request; what it does not need is None.
+
+    `records` are the entities that the request names, with their parents, as just seen.
+    `cached_records` are those that the metadata cache holds. `versions_of_run` are the registered
+    versions of the run that is published to, each with its path in the run.
+    """
 
     now: datetime
     tracking: TrackingFacts
     settings: SettingsFacts = SettingsFacts()
     records: tuple[Record, ...] = ()
+    cached_records: tuple[Record, ...] = ()
+    metadata_is_writable: bool = True
+    protected: tuple[ProtectedRoot, ...] = ()
     location: ArtifactLocation | None = None
     cache: CacheFacts | None = None
     store: StoreFacts | None = None

@@ -29,7 +29,8 @@ def known(value: T | Pending) -> T:
 def bind(value: T, bindings: immutabledict[str, Any]) -> T:
     """The same value with every `Pending` inside it replaced by what its key is bound to.
 
-    The one place where that happens; called at the boundary between stages.
+    The one place where that happens; called at the boundary between stages. Tables inside a step
+    (fields that are tuples) hold nothing pending, and are not searched.
 
     Raises:
         KeyError: A key is not bound: the plan names an outcome that no earlier stage gives.
@@ -47,7 +48,8 @@ def _bound(value: Any, bindings: immutabledict[str, Any]) -> Any:
         changes = {
             field.alias: new
             for field in attrs.fields(type(value))
-            if (new := _bound(old := getattr(value, field.name), bindings)) is not old
+            if not isinstance(getattr(value, field.name), tuple)
+            and (new := _bound(old := getattr(value, field.name), bindings)) is not old
         }
         return attrs.evolve(value, **changes) if changes else value
     return value
