@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import posixpath
 import re
+import unicodedata
+from collections.abc import Iterable
 from urllib.parse import urlsplit, urlunsplit
 
 from mlopus.errors import IllegalPath
 from mlopus.result import Failure, Result, Success
 
 _DRIVE = re.compile(r"^[A-Za-z]:")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_NO_TEXT = re.compile(r"[\ud800-\udfff]")
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.\-]+:")
 MAX_DEPTH = 100
 """Folders within folders that a listing may have before it is taken for an attack."""
@@ -26,7 +30,7 @@ def relative_path(path: str) -> Result[str, IllegalPath]:
 
     Fails with:
         IllegalPath: It is absolute, has a `.`, `..` or empty component, a backslash, a NUL or other
-            control character, or starts with a drive letter.
+            control character, bytes that are no text, or starts with a drive letter.
 
     Example:
         >>> relative_path("model/weights.bin").unwrap()
@@ -48,14 +52,32 @@ def _why_not_plain(path: str) -> str | None:
         return "starts with a drive letter"
     if "\\" in path:
         return "has a backslash, which is a separator on some systems"
-    if any(ord(char) < 32 or ord(char) == 127 for char in path):  # noqa: PLR2004 (ASCII controls)
+    if _CONTROL.search(path):
         return "has a control character"
+    if _NO_TEXT.search(path):
+        return "has bytes that are no UTF-8 text"
     components = path.split("/")
     for component in components:
         if component in ("", ".", ".."):
             return f"has the component {component!r}"
     if len(components) > MAX_DEPTH:
         return f"is more than {MAX_DEPTH} folders deep"
+    return None
+
+
+def indistinct(paths: Iterable[str]) -> tuple[str, str] | None:
+    """Two paths that are one file on some system, by letter case or by Unicode form; None if all differ.
+
+    Example:
+        >>> indistinct(["conf/a.json", "conf/A.json"])
+        ('conf/a.json', 'conf/A.json')
+    """
+    seen: dict[str, str] = {}
+    for path in paths:
+        plain = path.lower() if path.isascii() else unicodedata.normalize("NFC", path).casefold()
+        other = seen.setdefault(plain, path)
+        if other is not path:
+            return other, path
     return None
 
 
