@@ -42,12 +42,14 @@ def _bound(value: Any, bindings: immutabledict[str, Any]) -> Any:
     if isinstance(value, Pending):
         return bindings[value.key]
     if isinstance(value, tuple):
-        bound = tuple(_bound(item, bindings) for item in value)
-        return value if all(a is b for a, b in zip(value, bound, strict=True)) else bound
-    if attrs.has(type(value)):
+        items: tuple[Any, ...] = value
+        bound = tuple(_bound(item, bindings) for item in items)
+        return items if all(a is b for a, b in zip(items, bound, strict=True)) else bound
+    kind = cast("type[attrs.AttrsInstance]", type(value))
+    if attrs.has(kind):
         changes = {
             field.alias: new
-            for field in attrs.fields(type(value))
+            for field in attrs.fields(kind)
             if not isinstance(getattr(value, field.name), tuple)
             and (new := _bound(old := getattr(value, field.name), bindings)) is not old
         }

@@ -1,0 +1,128 @@
+"""Planning changes of metadata: the changes, and the metadata cache that follows them a stage later.
+
+A record that was gathered is answered as the change leaves it, so that nobody has to ask for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import reduce
+from typing import TypeAlias
+
+from mlopus.domain.keys import AliasKey, OwnKey, key_of
+from mlopus.domain.records import ExperimentRecord, ModelRecord, Record
+from mlopus.errors import InvalidValue, NotFound, OfflineMode, ValueTooLong
+from mlopus.plans.bindings import created_key, is_creating
+from mlopus.plans.changes import TrackingChange
+from mlopus.plans.effects import applied
+from mlopus.plans.envelope import make_plan, record_of
+from mlopus.plans.facts import Facts
+from mlopus.plans.pending import Pending
+from mlopus.plans.plan import Answer, EntityAnswer, FetchedAnswer, NoAnswer, Plan, Stage
+from mlopus.plans.requests import (
+    CreateExp,
+    CreateRegisteredModel,
+    CreateRunIn,
+    LogMetricPoints,
+    LogMetrics,
+    LogParams,
+    SetEntityTags,
+    SetRunStatus,
+    TrackingRequest,
+)
+from mlopus.plans.steps import AskServer, FetchEntity, ReflectChange
+from mlopus.plans.tracking_changes import changes_of, version_of_alias
+from mlopus.plans.verbs import title_of
+from mlopus.result import Failure, Result, Success
+
+TrackingRefusal: TypeAlias = InvalidValue | ValueTooLong | NotFound | OfflineMode
+
+
+def plan_tracking(request: TrackingRequest, facts: Facts) -> Result[Plan, TrackingRefusal]:
+    """Work out the changes that a request means.
+
+    Reads of the facts: settings, limits, and the records gathered: the entity that is changed, to be
+    answered as changed; the experiment of a new run, as its parent; the version that an alias names.
+
+    Returns:
+        A plan that is empty where nothing is to be changed.
+
+    Fails with:
+        InvalidValue: A key or value that cannot be written, or a time without a time zone.
+        ValueTooLong: A text over the server's limit.
+        NotFound: The version that an alias names is not among the records.
+        OfflineMode: The server would have to be asked.
+    """
+    if facts.settings.mode == "offline":
+        return _offline(request, facts)
+    planned = changes_of(request, facts)
+    if isinstance(planned, Failure):
+        return planned
+    changes = planned.unwrap()
+    target = _target(request, facts)
+    if isinstance(request, SetRunStatus) and record_of(facts, request.run) is None:
+        fetch = FetchEntity(key=request.run, ask=(AskServer(),), keep=_keeps(facts))
+        stages: tuple[Stage, ...] = (changes, (fetch,))
+        return Success(make_plan(request, facts, stages, FetchedAnswer(key=request.run)))
+    answer = _answer(changes, target, facts)
+    return Success(make_plan(request, facts, (changes, reflected(changes, facts)), answer))
+
+
+def reflected(changes: Iterable[TrackingChange], facts: Facts) -> Stage:
+    """The steps that let the metadata cache follow changes, what they create added if reads are kept."""
+    if not facts.metadata_is_writable:
+        return ()
+    return tuple(
+        ReflectChange(
+            change=change,
+            add=is_creating(change),
+            created=Pending(created_key(change)) if is_creating(change) else None,
+            taken_at=facts.now,
+        )
+        for change in changes
+        if facts.settings.keep_on_read or not is_creating(change)
+    )
+
+
+def _keeps(facts: Facts) -> bool:
+    return facts.metadata_is_writable and facts.settings.keep_on_read
+
+
+def _offline(request: TrackingRequest, facts: Facts) -> Result[Plan, OfflineMode]:
+    """What is cached already needs no server; anything else does."""
+    if isinstance(request, CreateExp | CreateRegisteredModel) and request.ensure:
+        kind = ExperimentRecord if isinstance(request, CreateExp) else ModelRecord
+        named = (r for r in facts.records if isinstance(r, kind) and r.name == request.name)
+        record = next(named, None)
+        if record is not None:
+            return Success(make_plan(request, facts, (), EntityAnswer(record=record)))
+    return Failure(OfflineMode(action=title_of(request)))
+
+
+def _target(request: TrackingRequest, facts: Facts) -> OwnKey | None:
+    """The entity that a request changes; None where it creates one, or is not known."""
+    match request:
+        case SetRunStatus() | LogParams() | LogMetrics() | LogMetricPoints():
+            return request.run
+        case SetEntityTags(on=AliasKey() as alias):
+            version = version_of_alias(alias, facts)
+            return None if isinstance(version, Failure) else version.unwrap()
+        case SetEntityTags():
+            return request.on if not isinstance(request.on, AliasKey) else None
+        case CreateExp() | CreateRegisteredModel() | CreateRunIn():
+            return None
+
+
+def _answer(changes: tuple[TrackingChange, ...], target: OwnKey | None, facts: Facts) -> Answer:
+    if target is None:
+        created = next((created_key(change) for change in changes if is_creating(change)), None)
+        if created is None:
+            return NoAnswer()
+        parents = facts.records if created == "run" else ()
+        return EntityAnswer(record=Pending(created), parents=parents)
+    record = record_of(facts, target)
+    if record is None:
+        return NoAnswer()
+    changed: Record = reduce(applied, changes, record)
+    parents = tuple(other for other in facts.records if key_of(other) != target)
+    return EntityAnswer(record=changed, parents=parents)

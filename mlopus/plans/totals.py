@@ -1,0 +1,118 @@
+"""What a plan moves, asks and removes, told before it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import assert_never
+
+from mlopus.domain.keys import AliasKey, RunKey, VersionKey
+from mlopus.plans.changes import (
+    CreateExperiment,
+    CreateModel,
+    CreateRun,
+    EnsureExperiment,
+    EnsureModel,
+    LogBatch,
+    RegisterVersion,
+    SetTags,
+    UpdateRun,
+)
+from mlopus.plans.facts import Facts
+from mlopus.plans.plan import Stage, Totals
+from mlopus.plans.steps import (
+    AskServer,
+    CacheRows,
+    CommitTree,
+    FetchEntity,
+    FetchFiles,
+    PlaceTree,
+    ReflectChange,
+    RemoveFiles,
+    RemoveRemoteFiles,
+    StageFiles,
+    Step,
+    TargetPresent,
+    UploadFiles,
+    WithdrawEntries,
+)
+
+_REQUESTS_OF_A_RUN = 2
+_REQUESTS_OF_A_VERSION = 4
+
+
+def totals_of(stages: Iterable[Stage], facts: Facts) -> Totals:
+    """Sum up steps. A file that a store gives without a size counts as a request, not as bytes."""
+    steps = tuple(step for stage in stages for step in stage)
+    sent = (file for step in steps if isinstance(step, UploadFiles) for file in step.files)
+    fetched = (file for step in steps if isinstance(step, FetchFiles) for file in step.files)
+    return Totals(
+        up_bytes=sum(upload.file.size_bytes for upload in sent),
+        down_bytes=sum(file.size_bytes or 0 for file in fetched),
+        requests=sum(_requests(step, facts) for step in steps),
+        removed_files=_removed(steps),
+    )
+
+
+def _requests(step: Step, facts: Facts) -> int:
+    """Requests over a network that one step takes, if each is answered at once."""
+    tracked = 1 if facts.tracking.requests_cost else 0
+    stored = 1 if facts.store is not None and facts.store.requests_cost else 0
+    match step:
+        case SetTags():
+            return tracked * len(step.tags)
+        case CreateRun() | RegisterVersion():
+            return tracked * (2 if step.may_exist else 1)
+        case (
+            CreateExperiment() | EnsureExperiment() | CreateModel() | EnsureModel() | UpdateRun() | LogBatch()
+        ):
+            return tracked
+        case FetchEntity():
+            return tracked * _requests_of_fetch(step)
+        case UploadFiles() | FetchFiles() | RemoveRemoteFiles():
+            return stored * len(step.files)
+        case (
+            CacheRows()
+            | ReflectChange()
+            | StageFiles()
+            | CommitTree()
+            | WithdrawEntries()
+            | PlaceTree()
+            | RemoveFiles()
+        ):
+            return 0
+        case _:
+            assert_never(step)
+
+
+def _requests_of_fetch(step: FetchEntity) -> int:
+    """An entity with its parents; a fetch that asks the cache first is taken to find it there."""
+    if not isinstance(step.ask[0], AskServer):
+        return 0
+    match step.key:
+        case RunKey():
+            return _REQUESTS_OF_A_RUN
+        case VersionKey() | AliasKey():
+            return _REQUESTS_OF_A_VERSION
+        case _:
+            return 1
+
+
+def _removed(steps: tuple[Step, ...]) -> int:
+    """Files that are gone afterwards; those that moved elsewhere are not removed."""
+    moved: set[str] = set()
+    removed = 0
+    for step in steps:
+        match step:
+            case StageFiles(ladder="move"):
+                moved |= {file.path for file in step.files}
+            case UploadFiles(move=True):
+                moved |= {upload.file.path for upload in step.files}
+            case RemoveRemoteFiles():
+                removed += len(step.files)
+            case RemoveFiles():
+                removed += sum(file.path not in moved for file in step.files)
+            case PlaceTree(expect=TargetPresent() as there):
+                removed += there.file_count
+            case _:
+                continue
+    return removed
