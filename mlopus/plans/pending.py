@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeVar, cast
 
 import attrs
@@ -42,7 +43,7 @@ def _bound(value: Any, bindings: immutabledict[str, Any]) -> Any:
     if isinstance(value, Pending):
         return bindings[value.key]
     if isinstance(value, tuple):
-        items: tuple[Any, ...] = value
+        items = cast("Sequence[Any]", value)
         bound = tuple(_bound(item, bindings) for item in items)
         return items if all(a is b for a, b in zip(items, bound, strict=True)) else bound
     kind = cast("type[attrs.AttrsInstance]", type(value))
