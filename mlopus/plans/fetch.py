@@ -29,13 +29,14 @@ def plan_fetch(request: FetchRequest, facts: Facts) -> Result[Plan, FetchRefusal
         return Failure(OfflineMode(action=title_of(request)))
     if isinstance(request, CacheMeta) and not facts.metadata_is_writable:
         return Failure(read_only_cache(title_of(request)))
-    ask = (AskServer(),) if must_ask else _ask(facts.settings)
+    ask = (AskServer(),) if must_ask else ask_by_mode(facts.settings)
     keep = facts.metadata_is_writable and (must_ask or facts.settings.keep_on_read)
     step = FetchEntity(key=request.key, ask=ask, keep=keep)
     return Success(make_plan(request, facts, ((step,),), FetchedAnswer(key=request.key)))
 
 
-def _ask(settings: SettingsFacts) -> tuple[Ask, ...]:
+def ask_by_mode(settings: SettingsFacts) -> tuple[Ask, ...]:
+    """Who is asked for metadata in each mode, in this order."""
     match settings.mode:
         case "online":
             return (AskServer(),)
