@@ -189,7 +189,7 @@ def _mapping(
     values: dict[str, Value] = {}
     for name, value in mapping.items():
         if not isinstance(name, str):
-            return place.refuse(f"has a key that is {_a(name)}, not a str: {name!r}")
+            return place.refuse(f"has a key that is of type {type(name).__name__}, not a str: {name!r}")
         text = str.__str__(name)
         normal = member(value, inside.at(text))
         if isinstance(normal, Failure):
@@ -229,16 +229,16 @@ def _foreign(value: object, place: _Place) -> Result[Value, InvalidValue]:
         scalar = cast("Any", value).item()
         if isinstance(scalar, (bool, int, float)):
             return Success(scalar)
-    return place.refuse(f"is {_a(value)}, which has no text")
+    return place.refuse(f"is of type {type(value).__name__}, which has no text")
 
 
 def _metric(value: object, place: _Place) -> Result[float, InvalidValue]:
     if isinstance(value, type) or not hasattr(value, "__float__"):
-        return place.refuse(f"is {_a(value)}, not a number")
+        return place.refuse(f"is of type {type(value).__name__}, not a number")
     try:
         return Success(float(cast("Any", value)))
     except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:  # as numeric libraries refuse
-        return place.refuse(f"is {_a(value)} without a float: {error}")
+        return place.refuse(f"is of type {type(value).__name__} without a float: {error}")
 
 
 def _metric_or_mapping(value: object, place: _Place) -> Result[Value, InvalidValue]:
@@ -246,8 +246,3 @@ def _metric_or_mapping(value: object, place: _Place) -> Result[Value, InvalidVal
     if mapping is None:
         return _metric(value, place)
     return _mapping(mapping, value, place, _metric_or_mapping)
-
-
-def _a(value: object) -> str:
-    name = type(value).__name__
-    return f"an {name}" if name[0].lower() in "aeiou" else f"a {name}"

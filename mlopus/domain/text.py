@@ -216,7 +216,7 @@ def _quoted_if_needed(text: str, read: Callable[[str], Value]) -> str:
 def _unquoted_if_needed(text: str, read: Callable[[str], Value]) -> str:
     """The str that `_quoted_if_needed` turns into this text."""
     try:
-        inner = _DECODER.decode(text)
+        inner, _ = _DECODER.raw_decode(text)  # anything behind it makes the comparison fail
     except ValueError:
         return text
     return inner if isinstance(inner, str) and _quoted_if_needed(inner, read) == text else text
@@ -252,7 +252,7 @@ def _read_list(text: str) -> Value:
     if is_too_deep(text):
         return text
     try:
-        plain = _DECODER.decode(text)
+        plain, _ = _DECODER.raw_decode(text)
         return _from_json(plain) if _ENCODER.encode(plain) == text else text
     except ValueError:
         return text
