@@ -19,7 +19,7 @@ OFFLINE_TOUR = """
 import os, runpy, sys
 def refuse(event, args):
     if event in {"socket.connect", "socket.getaddrinfo", "socket.gethostbyname"}:
-        os.write(2, f"the tour wanted the network: {event} {args[1:]}\\n".encode())
+        os.write(2, f"the tour wanted the network: {event} {args}\\n".encode())
         os._exit(1)
 sys.addaudithook(refuse)
 sys.argv = ["mlopus", "tour"]
