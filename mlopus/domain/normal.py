@@ -233,7 +233,7 @@ def _foreign(value: object, place: _Place) -> Result[Value, InvalidValue]:
 
 
 def _metric(value: object, place: _Place) -> Result[float, InvalidValue]:
-    if isinstance(value, type) or not hasattr(value, "__float__"):
+    if not hasattr(value, "__float__"):
         return place.refuse(f"is of type {type(value).__name__}, not a number")
     try:
         return Success(float(cast("Any", value)))

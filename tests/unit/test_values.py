@@ -53,6 +53,10 @@ class Name(str):  # as some libraries subclass str
     __slots__ = ()
 
 
+class Count(int):
+    __slots__ = ()
+
+
 @attrs.frozen
 class Optimizer:
     name: str = "sgd"
@@ -91,6 +95,7 @@ class FineMoment(Moment):
     [
         *((leaf, leaf) for leaf in (None, True, 5, 0.5, -0.0, math.nan, math.inf, "text", "é", MOMENT)),
         (Name("text"), "text"),
+        (Count(3), 3),
         (Color.RED, "red"),
         (Level.HIGH, 3),
         (pathlib.PurePosixPath("/a/b"), "/a/b"),
@@ -123,6 +128,11 @@ def test_a_python_object_becomes_a_value(given, value):
     assert same(normalise(given, kind="param", key="k").unwrap(), value)
 
 
+def test_a_key_becomes_a_plain_str():
+    (key,) = normalise({Name("a"): 1}, kind="param", key="k").unwrap()
+    assert type(key) is str
+
+
 ITSELF: list[object] = []
 ITSELF.append(ITSELF)
 AROUND: dict[str, object] = {}
@@ -152,6 +162,7 @@ for _ in range(200):
         (iter([1]), "k", "is of type list_iterator, "),
         (np.array([1, 2]), "k", "is of type ndarray, "),
         (np.datetime64("2024-04-01"), "k", "is of type datetime64, "),
+        (np.datetime64("2024-04-01", "ns"), "k", "is of type datetime64, "),
         (np.longdouble(1), "k", "is of type longdouble, "),
         (types.SimpleNamespace(__fspath__=lambda: b"/a"), "k", "is a path of bytes"),
         ("\ud800", "k", "half of a surrogate pair"),
