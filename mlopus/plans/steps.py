@@ -202,8 +202,10 @@ class UploadFiles:
     """Send files of the root `source` to a store. Binds what the store says of each to `binds`.
 
     `kept` are there already, proven; `left` are there and not in the source. A source file that
-    is no longer what was hashed stops the step. `move` takes files from the source, on a store of
-    the local disk.
+    is no longer what was hashed stops the step. `move`: a later step removes the files from the
+    source, so a store on the same disk may take them by hard link instead of copying; they stay in
+    the source until then, and a stop in between loses nothing. `through_links` are files of the
+    source that are links out of it, sent as their content.
     """
 
     store_url: str
@@ -214,6 +216,7 @@ class UploadFiles:
     is_file: bool
     move: bool
     binds: str
+    through_links: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

@@ -98,19 +98,12 @@ def _requests_of_fetch(step: FetchEntity) -> int:
 
 
 def _removed(steps: tuple[Step, ...]) -> int:
-    """Files that are gone afterwards; those that moved elsewhere are not removed."""
-    moved: set[str] = set()
+    """Files that steps remove from stores, sources and targets."""
     removed = 0
     for step in steps:
         match step:
-            case StageFiles(ladder="move"):
-                moved |= {file.path for file in step.files}
-            case UploadFiles(move=True):
-                moved |= {upload.file.path for upload in step.files}
-            case RemoveRemoteFiles():
+            case RemoveRemoteFiles() | RemoveFiles():
                 removed += len(step.files)
-            case RemoveFiles():
-                removed += sum(file.path not in moved for file in step.files)
             case PlaceTree(expect=TargetPresent() as there):
                 removed += there.file_count
             case _:
