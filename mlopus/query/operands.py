@@ -84,7 +84,7 @@ def class_of(path: Path, value: Frozen, place: Place) -> Parsed:
     found: dict[TypeName, None] = {}
     for member in asked:
         name = TYPES.get(member) if isinstance(member, int | float | str) else None
-        if name is None or isinstance(member, bool):
+        if name is None:
             return _no_type(member, place)
         found[name] = None
     return Success(TypeIs(path, tuple(found)))

@@ -30,6 +30,7 @@ REACHED = [
     ("an array given by an index is not expanded", "a.0", {"a": [[1, 2]]}, [[1, 2]]),
     ("names are walked into an array that an index gave", "a.0.b", {"a": [[{"b": 1}]]}, [1]),
     ("an array at a name below an index is expanded", "a.0.b", {"a": [{"b": [1, 2]}]}, [1, 2, [1, 2], None]),
+    ("digits that no array has are a name", f"a.{'9' * 5000}", {"a": {"9" * 5000: 5}}, [5]),
     ("a number is also a name", "a.0", {"a": {"0": 5}}, [5]),
     ("both readings of a number are tried", "a.0", {"a": [{"0": 5}]}, [5, {"0": 5}]),
     ("a tuple is an array", "a", {"a": (1, 2)}, [1, 2, [1, 2]]),

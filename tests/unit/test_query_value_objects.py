@@ -3,7 +3,7 @@
 import copy
 import pickle
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -87,8 +87,20 @@ def test_queries_of_equal_meaning_are_equal() -> None:
     assert hash(first) == hash(second)
 
 
-def test_queries_for_one_and_for_true_are_different() -> None:
-    assert parse({"x": 1}) != parse({"x": True})
+@pytest.mark.parametrize(
+    "condition", [lambda value: value, lambda value: {"$in": [value]}], ids=["$eq", "$in"]
+)
+def test_queries_for_one_and_for_true_are_different(condition: Any) -> None:
+    assert parse({"x": condition(1)}) != parse({"x": condition(True)})
+
+
+def test_a_moment_in_a_tree_is_in_utc_and_cut_to_milliseconds() -> None:
+    asked = datetime(2024, 4, 1, 12, 0, 0, 1999, tzinfo=timezone(timedelta(hours=2)))
+
+    root = parse({"x": {"$gt": asked}}).unwrap().root
+
+    assert isinstance(root, Compare)
+    assert str(root.value) == "2024-04-01 10:00:00.001000+00:00"
 
 
 def test_a_pickled_query_is_equal_and_still_answers() -> None:
@@ -101,13 +113,12 @@ def test_a_pickled_query_is_equal_and_still_answers() -> None:
 
 
 def test_a_tree_holds_frozen_values() -> None:
-    moment = datetime(2024, 4, 1, 12, 0, 0, 1999, tzinfo=UTC)
-    root = parse({"a": {"$nin": [[1], {"b": [2]}]}, "c": moment}).unwrap().root
+    root = parse({"a": {"$nin": [[1], {"b": [2]}]}, "c": {"d": [3]}}).unwrap().root
 
     assert root == And(
         (
             Not(In(Path("a"), ((1,), immutabledict({"b": (2,)})))),
-            Compare(Path("c"), "eq", moment - timedelta(microseconds=999)),
+            Compare(Path("c"), "eq", immutabledict({"d": (3,)})),
         )
     )
 

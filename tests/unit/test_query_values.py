@@ -27,6 +27,14 @@ class Level(IntEnum):
     HIGH = 3
 
 
+class Moment(datetime):
+    """As pandas has one."""
+
+
+class Name(str):
+    __slots__ = ()
+
+
 EQUAL = [
     ("an integer and a float", 1, 1.0),
     ("zeros of both signs", 0.0, -0.0),
@@ -35,6 +43,10 @@ EQUAL = [
     ("integers beyond 64 bits in the document", 2.0**70, 2**70),
     ("dates in different zones", NOON, NOON_IN_DELHI),
     ("dates of the same millisecond", NOON, NOON + timedelta(microseconds=999)),
+    ("a date of a subclass", Moment(2024, 4, 1, 12, tzinfo=UTC), NOON),
+    ("a date of a subclass in the document", NOON, Moment(2024, 4, 1, 12, tzinfo=UTC)),
+    ("a text of a subclass", Name("a"), "a"),
+    ("a text of a subclass in the document", "a", Name("a")),
     ("objects with keys in another order", {"a": 1, "b": 2}, {"b": 2, "a": 1}),
     ("empty objects", {}, {}),
     ("arrays", [1, "a", None], [1.0, "a", None]),
