@@ -1,4 +1,8 @@
-"""Planning the artifact cache: making it current, having an artifact at hand, forgetting one."""
+"""Planning the artifact cache: making it current, having an artifact at hand, forgetting one.
+
+What a request needs to know depends on what is known already: `needs_store`, `needs_listing` and
+`needed_manifests` say what to gather next, cheapest first.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,24 @@ from mlopus.errors import OfflineMode
 from mlopus.plans.envelope import gathered, make_plan, read_only_cache, rows_to_cache
 from mlopus.plans.facts import Facts
 from mlopus.plans.plan import Plan, ReceiptAnswer, Stage, TreeAnswer
-from mlopus.plans.proofs import newest_first
-from mlopus.plans.requests import ArtifactRequest, CacheArtifact, CleanCachedArtifact, GetArtifact
+from mlopus.plans.proofs import covering, newest_first
+from mlopus.plans.requests import (
+    ArtifactRequest,
+    CacheArtifact,
+    CleanCachedArtifact,
+    GetArtifact,
+    PlaceArtifact,
+)
 from mlopus.plans.steps import WithdrawEntries
-from mlopus.plans.trees import TreeRefusal, current_tree, may_ask_store, tree_to_have
+from mlopus.plans.trees import (
+    TreeRefusal,
+    current_tree,
+    hit,
+    is_used_in_place,
+    may_ask_store,
+    must_revalidate,
+    tree_to_have,
+)
 from mlopus.plans.verbs import title_of
 from mlopus.result import Failure, Result, Success
 
@@ -80,3 +98,47 @@ def _clean(request: CleanCachedArtifact, facts: Facts) -> Result[Plan, CacheRefu
         return Failure(read_only_cache(title_of(request)))
     step = WithdrawEntries(subject=location.subject, path=location.path)
     return Success(make_plan(request, facts, ((step,),), ReceiptAnswer()))
+
+
+def needs_store(request: ArtifactRequest | PlaceArtifact, facts: Facts) -> bool:
+    """Whether to find out what the store is like, though the cache may have the answer.
+
+    Files on this disk are used in place, not from the cache; a tracking store that costs no request
+    tells where they are.
+    """
+    if not isinstance(request, GetArtifact | PlaceArtifact) or facts.store is not None:
+        return False
+    is_free = not facts.tracking.requests_cost and not facts.settings.cache_local_artifacts
+    return is_free and may_ask_store(facts)
+
+
+def needs_listing(request: ArtifactRequest | PlaceArtifact, facts: Facts) -> bool:
+    """Whether the store has to be asked what it holds, given what else is known."""
+    if facts.store is not None and facts.store.listing is not None:
+        return False
+    match request:
+        case CleanCachedArtifact():
+            return False
+        case CacheArtifact():
+            return may_ask_store(facts)
+        case GetArtifact() | PlaceArtifact():
+            is_answered = hit(facts) is not None and not must_revalidate(facts)
+            return may_ask_store(facts) and (is_used_in_place(facts) or not is_answered)
+        case _:
+            assert_never(request)
+
+
+def needed_manifests(request: ArtifactRequest | PlaceArtifact, facts: Facts) -> tuple[str, ...]:
+    """The trees whose manifests the request needs and the facts lack: none for a hit on its very path."""
+    location = gathered(facts.location, "the location")
+    if facts.cache is None or isinstance(request, CleanCachedArtifact):
+        return ()
+    entries = newest_first(facts.cache, location)
+    if facts.store is None or facts.store.listing is None:
+        newest = covering(facts.cache, location)
+        is_exact = newest is not None and newest.path == location.path
+        if newest is None or (is_exact and isinstance(request, GetArtifact)):
+            return ()
+        entries = (newest,)
+    keys = dict.fromkeys(entry.tree_key for entry in entries)
+    return tuple(key for key in keys if key not in facts.cache.manifests)

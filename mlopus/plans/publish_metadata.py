@@ -92,7 +92,8 @@ def _offline(request: TrackingRequest, facts: Facts) -> Result[Plan, OfflineMode
     """What is cached already needs no server; anything else does."""
     if isinstance(request, CreateExp | CreateRegisteredModel) and request.ensure:
         kind = ExperimentRecord if isinstance(request, CreateExp) else ModelRecord
-        named = (r for r in facts.records if isinstance(r, kind) and r.name == request.name)
+        held = (*facts.cached_records, *facts.records)
+        named = (record for record in held if isinstance(record, kind) and record.name == request.name)
         record = next(named, None)
         if record is not None:
             return Success(make_plan(request, facts, (), EntityAnswer(record=record)))

@@ -51,7 +51,8 @@ def may_ask_store(facts: Facts) -> bool:
     """Whether the artifact store may be asked: offline only where told so, and never through the server."""
     if facts.settings.mode != "offline":
         return True
-    return facts.settings.pull_offline and facts.store is not None and facts.store.scheme != PROXY_SCHEME
+    is_proxied = facts.store is not None and facts.store.scheme == PROXY_SCHEME
+    return facts.settings.pull_offline and not is_proxied
 
 
 def is_used_in_place(facts: Facts) -> bool:
