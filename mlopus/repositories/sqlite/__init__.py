@@ -1,0 +1,1 @@
+"""Repositories on SQLite: what the metadata cache and the embedded tracking store share."""

@@ -1,0 +1,248 @@
+"""Entities of one origin as rows, inside one transaction: an entity and its values change together."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from datetime import datetime
+
+import attrs
+
+from mlopus.domain.documents import document_of
+from mlopus.domain.keys import AliasKey, EntityKey, ExperimentName, VersionKey, key_of
+from mlopus.domain.records import ExperimentRecord, ModelRecord, Record, RunRecord, VersionRecord
+from mlopus.domain.status import EntityKind
+from mlopus.domain.text import TextCodec, codec_named
+from mlopus.query.values import epoch_ms
+from mlopus.repositories.sqlite.attributes import SqlValue, attribute_rows, stored_text
+from mlopus.repositories.sqlite.layout import LAYOUTS, stored_key
+from mlopus.repositories.sqlite.opening import Unusable
+from mlopus.wire.rows import kind_of_record, moment_from_us, moment_to_us, record_from_text, record_to_text
+
+_Found = tuple[int, int, str]
+_ValueRow = tuple[int, int, int, int, SqlValue]
+
+
+@attrs.frozen(kw_only=True)
+class Space:
+    """A kind of entity of one origin; its values were read from text by `codec`."""
+
+    sid: int
+    kind: EntityKind
+    codec: str
+
+
+@attrs.frozen(kw_only=True)
+class Stored:
+    """A row that was found."""
+
+    rid: int
+    record: Record
+    as_of: datetime
+
+
+class Rows:
+    """The entities of one origin, seen through a connection that is in a transaction.
+
+    Args:
+        connection: Its transaction belongs to the caller.
+        origin: The key of the origin.
+        codec: The codec of spaces that are made here; one that is there keeps its own.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, origin: str, codec: str) -> None:
+        self.connection = connection
+        self._origin = origin
+        self._codec = codec
+        self._spaces: dict[EntityKind, Space] = {}
+        self._kids: dict[tuple[int, str], int] = {}
+
+    def space(self, kind: EntityKind) -> Space | None:
+        """The space of a kind; None if nothing of it was ever kept."""
+        if kind not in self._spaces:
+            found = self.connection.execute(
+                "SELECT sid, codec FROM space WHERE origin = ? AND kind = ?", (self._origin, kind)
+            ).fetchone()
+            if found is None:
+                return None
+            self._spaces[kind] = Space(sid=found[0], kind=kind, codec=found[1])
+        return self._spaces[kind]
+
+    def attribute(self, space: Space, path: str) -> int | None:
+        """The id of a path; None if no entity of the space ever had it."""
+        kid = self._kids.get((space.sid, path))
+        if kid is None:
+            found = self.connection.execute(
+                "SELECT kid FROM attribute WHERE sid = ? AND path = ?", (space.sid, stored_text(path))
+            ).fetchone()
+            if found is None:
+                return None
+            kid = self._kids[space.sid, path] = int(found[0])
+        return kid
+
+    def get(self, key: EntityKey) -> Stored | None:
+        """The entity of a key. Of experiments that had the same name, the one that was taken last."""
+        match key:
+            case ExperimentName():
+                return self._one("experiment", "e.name = ? ORDER BY e.as_of DESC", (stored_text(key.name),))
+            case AliasKey():
+                model = self._one("model", "e.key = ?", (stored_text(key.name),))
+                if model is None or not isinstance(model.record, ModelRecord):
+                    return None
+                version = model.record.aliases.get(key.alias)
+                return None if version is None else self.get(VersionKey(key.name, version))
+            case _:
+                kind, name, number = stored_key(key)
+                return self._one(kind, "e.key = ? AND e.number = ?", (stored_text(name), number))
+
+    def put(self, records: Iterable[Record], taken_at: datetime) -> None:
+        """Keep records as taken at that time; rows that were taken later stay as they are."""
+        as_of = moment_to_us(taken_at)
+        added: list[_ValueRow] = []
+        dropped: list[tuple[int, int, int]] = []
+        for record in records:
+            space = self._ensured(kind_of_record(record))
+            rid, is_new = self._upsert(space, record, as_of)
+            if rid is not None:
+                self._changes(space, rid, record, added, dropped, is_new=is_new)
+        self.connection.executemany("DELETE FROM attr WHERE rid = ? AND kid = ? AND ord = ?", dropped)
+        added.sort(key=_by_index)  # neighbours in the index are written together
+        self.connection.executemany(
+            "INSERT OR REPLACE INTO attr (rid, kid, ord, t, v) VALUES (?, ?, ?, ?, ?)", added
+        )
+
+    def clear(self) -> None:
+        """Forget every entity of the origin."""
+        of_origin = "(SELECT e.rid FROM entity e JOIN space s USING (sid) WHERE s.origin = ?)"
+        for table in ("attr", "body", "entity"):
+            self.connection.execute(f"DELETE FROM {table} WHERE rid IN {of_origin}", (self._origin,))  # noqa: S608
+        self.connection.execute("UPDATE space SET codec = ? WHERE origin = ?", (self._codec, self._origin))
+        self._spaces.clear()
+
+    def bodies(self, kind: EntityKind, rids: list[int]) -> list[Record]:
+        """The records of rows, in their order."""
+        read = "SELECT record FROM body WHERE rid = ?"
+        return [_read(kind, self.connection.execute(read, (rid,)).fetchone()[0]) for rid in rids]
+
+    def _one(self, kind: EntityKind, where: str, parameters: tuple[object, ...]) -> Stored | None:
+        space = self.space(kind)
+        if space is None:
+            return None
+        found = self.connection.execute(
+            f"SELECT e.rid, e.as_of, b.record FROM entity e JOIN body b USING (rid) WHERE e.sid = ? AND {where}",  # noqa: S608
+            (space.sid, *parameters),
+        ).fetchone()
+        if found is None:
+            return None
+        return Stored(rid=found[0], as_of=moment_from_us(found[1]), record=_read(kind, found[2]))
+
+    def _ensured(self, kind: EntityKind) -> Space:
+        space = self.space(kind)
+        if space is None:
+            self.connection.execute(
+                "INSERT INTO space (origin, kind, codec) VALUES (?, ?, ?)", (self._origin, kind, self._codec)
+            )
+            space = self.space(kind)
+        assert space is not None  # noqa: S101 (it was just made)
+        return space
+
+    def _upsert(self, space: Space, record: Record, as_of: int) -> tuple[int | None, bool]:
+        """Write the entity and its record. The row's id is None where a later one stays."""
+        _, key, number = stored_key(key_of(record))
+        key_text = stored_text(key)
+        found = self.connection.execute(
+            "SELECT rid, as_of FROM entity WHERE sid = ? AND key = ? AND number = ?",
+            (space.sid, key_text, number),
+        ).fetchone()
+        columns = _columns(record)
+        if found is None:
+            cursor = self.connection.execute(_INSERT, (space.sid, key_text, number, as_of, *columns))
+            rid = cursor.lastrowid
+            assert rid is not None  # noqa: S101 (an INSERT gives one)
+        elif found[1] > as_of:
+            return None, False
+        else:
+            rid = int(found[0])
+            self.connection.execute(_UPDATE, (as_of, *columns, rid))
+        self.connection.execute(
+            "INSERT OR REPLACE INTO body (rid, record) VALUES (?, ?)", (rid, record_to_text(record))
+        )
+        return rid, found is None
+
+    def _changes(
+        self,
+        space: Space,
+        rid: int,
+        record: Record,
+        added: list[_ValueRow],
+        dropped: list[tuple[int, int, int]],
+        *,
+        is_new: bool,
+    ) -> None:
+        """Note which values a record has that its rows have not, and the other way round."""
+        layout = LAYOUTS[space.kind]
+        document = document_of(record, self._codec_of(space))
+        new = {
+            (self._ensured_attribute(space, path), ord_): (t, v)
+            for path, ord_, t, v in attribute_rows(document, mappings=layout.mappings, values=layout.values)
+        }
+        old: dict[tuple[int, int], tuple[int, SqlValue]] = {}
+        if not is_new:
+            rows = self.connection.execute("SELECT kid, ord, t, v FROM attr WHERE rid = ?", (rid,))
+            old = {(kid, ord_): (t, v) for kid, ord_, t, v in rows}
+        dropped.extend((rid, kid, ord_) for kid, ord_ in old.keys() - new.keys())
+        added.extend((rid, *at, *value) for at, value in new.items() if old.get(at) != value)
+
+    def _codec_of(self, space: Space) -> TextCodec:
+        return codec_named(space.codec)
+
+    def _ensured_attribute(self, space: Space, path: str) -> int:
+        kid = self.attribute(space, path)
+        if kid is None:
+            cursor = self.connection.execute(
+                "INSERT INTO attribute (sid, path) VALUES (?, ?)", (space.sid, stored_text(path))
+            )
+            kid = cursor.lastrowid
+            assert kid is not None  # noqa: S101 (an INSERT gives one)
+            self._kids[space.sid, path] = kid
+        return kid
+
+
+_INSERT = """INSERT INTO entity
+    (sid, key, number, as_of, stage, exp_id, start_time, end_time, status, run_id, name)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_UPDATE = """UPDATE entity SET as_of = ?, stage = ?, exp_id = ?, start_time = ?, end_time = ?, status = ?,
+    run_id = ?, name = ? WHERE rid = ?"""
+
+
+def _columns(record: Record) -> tuple[object, ...]:
+    match record:
+        case RunRecord():
+            return (
+                record.lifecycle_stage,
+                stored_text(record.exp_id),
+                None if record.start_time is None else epoch_ms(record.start_time),
+                None if record.end_time is None else epoch_ms(record.end_time),
+                record.status and record.status.value,
+                None,
+                record.name and stored_text(record.name),
+            )
+        case ExperimentRecord():
+            return (record.lifecycle_stage, None, None, None, None, None, stored_text(record.name))
+        case VersionRecord():
+            run_id = record.run_id and stored_text(record.run_id)
+            return ("active", None, None, None, None, run_id, None)
+        case ModelRecord():
+            return ("active", None, None, None, None, None, None)
+
+
+def _read(kind: EntityKind, text: str) -> Record:
+    try:
+        return record_from_text(kind, text)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = f"the row of a {kind} is not what mlopus writes ({type(error).__name__}: {error})"
+        raise Unusable(reason) from error
+
+
+def _by_index(row: _ValueRow) -> tuple[int, int, SqlValue, int]:
+    return row[1], row[3], row[4], row[0]

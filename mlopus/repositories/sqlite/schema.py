@@ -1,0 +1,132 @@
+"""The tables, as an ordered list of migrations.
+
+`entity` is slim, so that scans are short; the record itself is in `body`. `attr` is clustered by
+entity, and its index is in MongoDB's order of values: see `attributes`.
+
+A `space` is one kind of entity of one origin. An `attribute` is a path within a space, so that its
+id alone restricts a search to that kind and origin; it is never removed, for others may know its id.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+if TYPE_CHECKING:
+    import sqlite_utils
+
+ENTITIES: Final = (
+    """CREATE TABLE space (
+        sid INTEGER PRIMARY KEY,
+        origin TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        codec TEXT NOT NULL,
+        UNIQUE (origin, kind)
+    )""",
+    """CREATE TABLE entity (
+        rid INTEGER PRIMARY KEY,
+        sid INTEGER NOT NULL REFERENCES space,
+        key NOT NULL,
+        number INTEGER NOT NULL,
+        stage TEXT NOT NULL,
+        as_of INTEGER NOT NULL,
+        exp_id,
+        start_time INTEGER,
+        end_time INTEGER,
+        status TEXT,
+        run_id,
+        name
+    )""",
+    "CREATE UNIQUE INDEX entity_key ON entity (sid, key, number)",
+    "CREATE INDEX entity_start ON entity (sid, start_time, key, number)",
+    "CREATE INDEX entity_exp ON entity (sid, exp_id, start_time, key, number)",
+    "CREATE INDEX entity_end ON entity (sid, end_time, key, number)",
+    "CREATE INDEX entity_name ON entity (sid, name, key, number)",
+    "CREATE INDEX entity_status ON entity (sid, status, key, number)",
+    "CREATE INDEX entity_run ON entity (sid, run_id) WHERE run_id IS NOT NULL",
+    "CREATE INDEX entity_age ON entity (sid, exp_id, as_of)",
+    "CREATE TABLE body (rid INTEGER PRIMARY KEY, record TEXT NOT NULL)",
+    """CREATE TABLE attribute (
+        kid INTEGER PRIMARY KEY,
+        sid INTEGER NOT NULL,
+        path NOT NULL,
+        UNIQUE (sid, path)
+    )""",
+    """CREATE TABLE attr (
+        rid INTEGER NOT NULL,
+        kid INTEGER NOT NULL,
+        ord INTEGER NOT NULL,
+        t INTEGER NOT NULL,
+        v NOT NULL,
+        PRIMARY KEY (rid, kid, ord)
+    ) WITHOUT ROWID""",
+    "CREATE INDEX attr_value ON attr (kid, t, v, rid)",
+)
+
+TRACKING: Final = (
+    """CREATE TABLE operation (
+        sid INTEGER NOT NULL,
+        id TEXT NOT NULL,
+        rid INTEGER NOT NULL,
+        PRIMARY KEY (sid, id)
+    )""",
+    "CREATE TABLE metric (mid INTEGER PRIMARY KEY, key NOT NULL UNIQUE)",
+    """CREATE TABLE point (
+        rid INTEGER NOT NULL,
+        mid INTEGER NOT NULL,
+        step INTEGER NOT NULL,
+        time INTEGER NOT NULL,
+        value REAL NOT NULL,
+        is_nan INTEGER NOT NULL,
+        PRIMARY KEY (rid, mid, step, time, value, is_nan)
+    ) WITHOUT ROWID""",
+)
+
+
+@attrs.frozen(kw_only=True)
+class Schema:
+    """A kind of database: `application_id` tells it from others, `migrations` made it what it is."""
+
+    name: str
+    application_id: int
+    migrations: tuple[tuple[str, tuple[str, ...]], ...]
+
+    @property
+    def version(self) -> int:
+        """The number that a database with all migrations carries."""
+        return len(self.migrations)
+
+    def migrate(self, connection: sqlite3.Connection) -> None:
+        """Apply the migrations that are missing, inside the transaction of the caller."""
+        from sqlite_utils import Database, Migrations  # noqa: PLC0415 (slow to load, and rarely needed)
+
+        migrations = Migrations(self.name)
+        for name, statements in self.migrations:
+            migrations(name=name)(_Statements(name, statements))
+        migrations.apply(Database(connection, recursive_triggers=False, execute_plugins=False))
+        connection.execute(f"PRAGMA application_id = {self.application_id}")
+        connection.execute(f"PRAGMA user_version = {self.version}")
+
+
+class _Statements:
+    """A migration that executes statements."""
+
+    def __init__(self, name: str, statements: tuple[str, ...]) -> None:
+        self.__name__ = name
+        self._statements = statements
+
+    def __call__(self, db: sqlite_utils.Database, /) -> None:
+        for statement in self._statements:
+            db.conn.execute(statement)
+
+
+CACHE_SCHEMA: Final = Schema(
+    name="mlopus.metadata", application_id=0x6D6C4F63, migrations=(("entities", ENTITIES),)
+)
+TRACKING_SCHEMA: Final = Schema(
+    name="mlopus.tracking",
+    application_id=0x6D6C4F74,
+    migrations=(("entities", ENTITIES), ("tracking", TRACKING)),
+)
