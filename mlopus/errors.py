@@ -243,7 +243,7 @@ class InvalidQuery(Refused):
     def message(self) -> str:
         """The text without the hint."""
         operator = f", operator {self.operator}" if self.operator else ""
-        return f"invalid query at {self.path or 'the top'!r}{operator}: {self.reason}"
+        return f"invalid query at {repr(self.path) if self.path else 'the top'}{operator}: {self.reason}"
 
 
 @attrs.frozen(kw_only=True, eq=False)

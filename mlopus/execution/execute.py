@@ -12,6 +12,7 @@ from mlopus.execution.counting import CountingMeter
 from mlopus.execution.fetching import RecentParents, fetch
 from mlopus.execution.receipts import Receipt, StepReceipt
 from mlopus.execution.repositories import Repositories
+from mlopus.plans.bindings import bindings_of
 from mlopus.plans.changes import (
     CreateExperiment,
     CreateModel,
@@ -23,7 +24,7 @@ from mlopus.plans.changes import (
     SetTags,
     UpdateRun,
 )
-from mlopus.plans.outcomes import Cached, Committed, Outcome, Recorded, Transferred
+from mlopus.plans.outcomes import Cached, Outcome, Recorded
 from mlopus.plans.pending import bind
 from mlopus.plans.plan import Plan
 from mlopus.plans.render import step_title
@@ -84,14 +85,14 @@ def execute(
     bindings: immutabledict[str, object] = immutabledict()
     with ByteInterpreter(plan.roots, metered, meter) as on_bytes:
         for stage in plan.stages:
-            bound = {}
+            bindings_now = bindings
             for step in (bind(step, bindings) for step in stage):
                 result = _perform(step, metered, recent, on_bytes)
                 if isinstance(result, Failure):
                     return Failure(_stopped(plan, step, result.failure(), receipt()))
                 done.append(StepReceipt(step=step, outcome=result.unwrap()))
-                bound.update(bound_by(step, result.unwrap()))
-            bindings = bindings | bound
+                bindings_now |= bindings_of(step, result.unwrap())
+            bindings = bindings_now
     return Success(receipt())
 
 
@@ -143,34 +144,6 @@ def _perform(
             return on_bytes.perform(step)
         case _:
             assert_never(step)
-
-
-def bound_by(step: Step, outcome: Outcome) -> dict[str, object]:
-    """What later stages may name after this step, by key."""
-    match outcome:
-        case Committed() if isinstance(step, CommitTree):
-            return {step.binds: outcome.tree_key}
-        case Transferred() if isinstance(step, UploadFiles):
-            return {step.binds: outcome.validators}
-        case Recorded(record=record) if record is not None:
-            return {created_key(step): record}
-        case _:
-            return {}
-
-
-def created_key(step: Step) -> str:
-    """The key under which a creating step binds its entity."""
-    match step:
-        case CreateExperiment() | EnsureExperiment():
-            return "experiment"
-        case CreateRun():
-            return "run"
-        case CreateModel() | EnsureModel():
-            return "model"
-        case RegisterVersion():
-            return "version"
-        case _:
-            return "entity"
 
 
 def _stopped(plan: Plan, step: Step, cause: MlopusError, receipt: Receipt) -> ExecutionStopped:

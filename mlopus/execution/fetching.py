@@ -92,7 +92,7 @@ def _from_server(
         return Success(seen) if seen is not None else repositories.tracking.get(key)
 
     crosses_network = repositories.tracking.facts.requests_cost
-    found = _with_parents(step.key, get, at_once=crosses_network)
+    found = with_parents(step.key, get, at_once=crosses_network)
     if isinstance(found, Failure):
         return found
     records = found.unwrap()
@@ -115,20 +115,17 @@ def _from_cache(key: EntityKey, ask: AskCache, repositories: Repositories) -> Re
         taken.append(row.as_of)
         return Success(row.record)
 
-    found = _with_parents(key, get, at_once=False)
+    found = with_parents(key, get, at_once=False)
     if isinstance(found, Failure):
         return found
     oldest = min(taken)
-    if ask.max_age_s is not None and repositories.clock.now() - taken[0] > _age(ask.max_age_s):
+    age = repositories.clock.now() - taken[0]
+    if ask.max_age_s is not None and age / timedelta(seconds=1) > ask.max_age_s:
         return Failure(NotCached(kind="recent copy of", key=str(key), place="the cache"))
     return Success(Fetched(records=found.unwrap(), as_of=oldest))
 
 
-def _age(max_age_s: float) -> timedelta:
-    return timedelta.max if max_age_s > timedelta.max.total_seconds() else timedelta(seconds=max_age_s)
-
-
-def _with_parents(
+def with_parents(
     key: EntityKey, get: Callable[[EntityKey], Result[Record, MlopusError]], *, at_once: bool
 ) -> Result[tuple[Record, ...], MlopusError]:
     """An entity, then its parents: a run's experiment; a version's model, run and experiment."""
@@ -149,7 +146,7 @@ def _with_parents(
         above = (record, model.unwrap())
         if record.run_id is None:
             return Success(above)
-        run = _with_parents(RunKey(record.run_id), get, at_once=False)
+        run = with_parents(RunKey(record.run_id), get, at_once=False)
         if isinstance(run, Failure):
             gone = isinstance(run.failure(), NotFound) and not isinstance(run.failure(), NotCached)
             return Success(above) if gone else run

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 
+from mlopus.plans.facts import ProtectedRoot
 from mlopus.ports.artifact_cache import ArtifactCache
 from mlopus.ports.artifact_store import ArtifactStore
 from mlopus.ports.clock import Clock
@@ -15,7 +16,10 @@ from mlopus.ports.workspace import Workspace
 
 @attrs.frozen(kw_only=True)
 class Repositories:
-    """One implementation of every port."""
+    """One implementation of every port.
+
+    `protected` are the folders of the cache and of an embedded store, where nobody may place files.
+    """
 
     tracking: Tracking
     cache: MetadataCache
@@ -23,6 +27,7 @@ class Repositories:
     stores: ArtifactStore
     workspace: Workspace
     clock: Clock
+    protected: tuple[ProtectedRoot, ...] = ()
 
     def metered(self, meter: Meter) -> Repositories:
         """The same repositories, telling this meter what they do."""

@@ -1,0 +1,24 @@
+"""Small commands for people: `python -m mlopus tour`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; answers the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m mlopus", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    tour = commands.add_parser("tour", help="do the main job once, printing each plan before it is executed")
+    tour.add_argument("--tracking-uri", help="an MLflow server or a folder; default: a store in the tour's folder")
+    tour.add_argument("--folder", help="where the tour keeps its files; default: a new temporary folder")
+    chosen = parser.parse_args(arguments)
+    from mlopus.tour import run_tour  # noqa: PLC0415 (only for the tour)
+
+    return run_tour(chosen.tracking_uri, chosen.folder, sys.stdout, sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,66 @@
+"""From what was executed to what the verb returns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, assert_never, cast
+
+from immutabledict import immutabledict
+
+from mlopus.api.views import Viewer
+from mlopus.domain.text import codec_named
+from mlopus.plans.bindings import bindings_of
+from mlopus.plans.outcomes import Fetched
+from mlopus.plans.pending import bind, known
+from mlopus.plans.plan import (
+    EntityAnswer,
+    FetchedAnswer,
+    NoAnswer,
+    ReceiptAnswer,
+    TargetAnswer,
+    TreeAnswer,
+)
+from mlopus.plans.steps import Bindings, CachedTree, FetchEntity, StoreTree
+
+if TYPE_CHECKING:
+    from mlopus.api.client import MlflowApi
+    from mlopus.domain.records import Record
+    from mlopus.execution.receipts import Receipt
+
+
+def value_of(receipt: Receipt, api: MlflowApi) -> Any:
+    """The value of the verb whose plan was executed."""
+    bindings: Bindings = immutabledict()
+    for done in receipt.steps:
+        bindings |= bindings_of(done.step, done.outcome)
+    answer = bind(receipt.plan.answer, bindings)
+    viewer = Viewer(api, codec_named(api.settings.text_codec))
+    match answer:
+        case NoAnswer():
+            return None
+        case EntityAnswer():
+            return viewer.handle((cast("Record", answer.record), *answer.parents))
+        case FetchedAnswer():
+            for done in receipt.steps:
+                if isinstance(done.step, FetchEntity) and isinstance(done.outcome, Fetched):
+                    fetched = Viewer(api, codec_named(api.settings.text_codec), done.outcome.as_of)
+                    return fetched.handle(done.outcome.records)
+            raise LookupError(f"the plan {receipt.plan.verb} fetched nothing")
+        case TreeAnswer():
+            return _path_of(answer.tree, api)
+        case TargetAnswer():
+            return Path(receipt.plan.roots["target"])
+        case ReceiptAnswer():
+            return receipt
+        case _:
+            assert_never(answer)
+
+
+def _path_of(tree: CachedTree | StoreTree, api: MlflowApi) -> Path:
+    if isinstance(tree, CachedTree):
+        path = api.repositories.artifacts.tree(known(tree.tree_key)).unwrap().local_path(tree.path)
+    else:
+        local = api.repositories.stores.local_source(tree.store_url)
+        path = None if local is None else local.local_path("")
+    assert path is not None, "the plan was made for files on this disk"  # noqa: S101
+    return Path(path)

@@ -1,0 +1,90 @@
+"""`connect`: from a URI, the environment and settings to an API. It opens nothing."""
+
+from __future__ import annotations
+
+import logging
+import os
+import os.path
+import re
+import sys
+from typing import TYPE_CHECKING, Any
+
+from mlopus.api.wiring import Wiring, local_folder
+from mlopus.settings import Environment, Settings
+
+if TYPE_CHECKING:
+    from mlopus.api.client import MlflowApi
+
+_LOGGER = logging.getLogger("mlopus")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*(?=:)")
+_HOST_AND_PORT = re.compile(r"[A-Za-z0-9.\-]+:\d+(/.*)?")
+_MLFLOW_ONLY = frozenset(
+    {"sqlite", "postgresql", "mysql", "mssql", "databricks", "databricks-uc", "uc", "postgres", "oracle"}
+)
+
+
+def connect(tracking_uri: str | os.PathLike[str] | None = None, **settings: Any) -> MlflowApi:
+    """Give the API of a tracking store. Nothing is opened, created or asked before the first verb.
+
+    `http(s)://…` is an MLflow server, over REST. A folder or a `file:` URI is an embedded store in
+    that folder. Without a URI it is MLFLOW_TRACKING_URI, else the embedded store in the user's data
+    folder; with `offline_mode=True` and none of both it is the cache alone.
+
+    The environment and MLflow's credentials file are read now, once; arguments win over both.
+
+    Args:
+        tracking_uri: A URL or a path; `~` and relative paths are resolved now.
+        **settings: The fields of `Settings`, by name.
+
+    Raises:
+        ValueError: The URI has a scheme that nobody serves, or is `host:port` without a scheme; a
+            setting is out of its range; the system is Windows.
+        TypeError: There is no setting of that name.
+
+    Example:
+        >>> import mlopus
+        >>> api = mlopus.connect("./tracking")
+        >>> api.settings.offline_mode
+        False
+    """
+    from mlopus.api.client import MlflowApi
+
+    if sys.platform == "win32":
+        raise ValueError("mlopus runs on Linux and macOS; on Windows use it inside WSL")
+    environment = Environment.read()
+    chosen = Settings(**{**environment.defaults(), **settings})
+    given = os.fspath(tracking_uri) if tracking_uri is not None else None
+    uri = _resolved(given or environment.tracking_uri, offline=chosen.offline_mode)
+    return MlflowApi.wired(Wiring(settings=chosen, uri=uri))
+
+
+def _resolved(uri: str | None, *, offline: bool) -> str | None:
+    if uri is None or not uri.strip():
+        return None if offline else _users_own_store()
+    uri = uri.strip()
+    if uri.startswith(("http://", "https://")):
+        if not re.match(r"https?://[^/]+", uri):
+            raise ValueError(f"tracking URI {uri!r} names no host")
+        return uri
+    if _HOST_AND_PORT.fullmatch(uri):
+        raise ValueError(f"tracking URI {uri!r} has no scheme: did you mean 'http://{uri}'?")
+    scheme = _SCHEME.match(uri)
+    if scheme is None or scheme.group(0).lower() == "file":
+        return local_folder(uri)
+    name = scheme.group(0).lower()
+    if name.partition("+")[0] in _MLFLOW_ONLY or uri in _MLFLOW_ONLY:
+        raise ValueError(
+            f"tracking URI {uri!r} is understood by the mlflow package only, and this version of mlopus "
+            "does not go through it: run `mlflow server` on that store and connect to its http:// address"
+        )
+    raise ValueError(
+        f"tracking URI {uri!r} has the unknown scheme {name!r}: give http://, https://, file: or a folder"
+    )
+
+
+def _users_own_store() -> str:
+    import platformdirs
+
+    folder = os.path.join(platformdirs.user_data_dir(), "mlopus", "tracking")
+    _LOGGER.info("no tracking URI given: using the embedded store in %s", folder)
+    return folder

@@ -1,0 +1,164 @@
+"""What all verbs of an API share: from a call to facts, a plan, its execution and its value."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+
+import attrs
+
+from mlopus.api.wiring import LazyRepositories, Wiring
+from mlopus.errors import MlopusError
+from mlopus.result import Failure, Result, Success
+from mlopus.settings import Settings
+
+if TYPE_CHECKING:
+    from mlopus.api.calls import Call
+    from mlopus.execution.fetching import RecentParents
+    from mlopus.execution.receipts import Receipt
+    from mlopus.execution.repositories import Repositories
+    from mlopus.plans.plan import Plan
+    from mlopus.ports.artifact_cache import ArtifactCache
+    from mlopus.ports.artifact_store import ArtifactStore
+    from mlopus.ports.clock import Clock
+    from mlopus.ports.metadata_cache import MetadataCache
+    from mlopus.ports.tracking import Tracking
+    from mlopus.ports.workspace import Workspace
+
+T = TypeVar("T")
+_LOGGER = logging.getLogger("mlopus")
+
+
+class Recent:
+    """What an API saw lately; made on first use, and not taken along to another process."""
+
+    def __init__(self) -> None:
+        self._parents: RecentParents | None = None
+
+    def parents(self) -> RecentParents:
+        """Experiments that were seen within the last minute."""
+        if self._parents is None:
+            from mlopus.execution.fetching import RecentParents
+
+            self._parents = RecentParents()
+        return self._parents
+
+    def __reduce__(self) -> tuple[type[Recent], tuple[()]]:
+        return Recent, ()
+
+
+@attrs.frozen(init=False, slots=False, eq=False, repr=False)
+class ApiCore:
+    """An API: settings and repositories, and how a verb becomes a plan and a value."""
+
+    settings: Settings
+    _lazy: LazyRepositories
+    _recent: Recent
+
+    def __init__(
+        self,
+        *,
+        tracking: Tracking | None = None,
+        cache: MetadataCache | None = None,
+        artifacts: ArtifactCache | None = None,
+        stores: ArtifactStore | None = None,
+        workspace: Workspace | None = None,
+        clock: Clock | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        wiring = Wiring(
+            settings=settings or Settings(),
+            tracking=tracking,
+            cache=cache,
+            artifacts=artifacts,
+            stores=stores,
+            workspace=workspace,
+            clock=clock,
+        )
+        self.__attrs_init__(wiring.settings, LazyRepositories(wiring), Recent())
+
+    @classmethod
+    def wired(cls, wiring: Wiring) -> Self:
+        """An API whose repositories are opened on first use, from their wiring."""
+        api = cls.__new__(cls)
+        api.__attrs_init__(wiring.settings, LazyRepositories(wiring), Recent())
+        return api
+
+    @property
+    def repositories(self) -> Repositories:
+        """What this API works with: one implementation of each port."""
+        return self._lazy.get()
+
+    @property
+    def recent_parents(self) -> RecentParents:
+        """Experiments that this API saw within the last minute."""
+        return self._recent.parents()
+
+    def evolve(self, **settings: Any) -> Self:
+        """A copy of this API with other settings; repositories that were given stay.
+
+        Raises:
+            TypeError: There is no setting of that name.
+        """
+        changed = attrs.evolve(self.settings, **settings)
+        return type(self).wired(attrs.evolve(self._lazy.wiring, settings=changed))
+
+    @property
+    def in_offline_mode(self) -> Self:
+        """A copy of this API that never asks the server."""
+        return self.evolve(offline_mode=True)
+
+    def __repr__(self) -> str:
+        where = self._lazy.wiring.uri or "given repositories"
+        return f"{type(self).__name__}({where}{', offline' if self.settings.offline_mode else ''})"
+
+    def _planned(self, call: Result[Call, MlopusError]) -> Result[Plan, MlopusError]:
+        """The plan of a call; nothing of what it plans is done."""
+        if isinstance(call, Failure):
+            return call
+        from mlopus.api.gathering import gather
+        from mlopus.plans.planner import plan
+
+        facts = gather(call.unwrap(), self.repositories, self.settings, self.recent_parents)
+        if isinstance(facts, Failure):
+            return facts
+        planned = plan(call.unwrap().request, facts.unwrap())
+        if isinstance(planned, Failure):
+            return planned
+        return Success(attrs.evolve(planned.unwrap(), roots=call.unwrap().roots))
+
+    def _executed(self, plan: Plan) -> Result[Receipt, MlopusError]:
+        """The receipt of a plan, with the value that its verb returns."""
+        from mlopus.api.answering import value_of
+        from mlopus.execution.counting import CountingMeter
+        from mlopus.execution.execute import execute, unwrapped
+
+        meter = CountingMeter(plan.title, plan.total_bytes, self.settings.progress)
+        with meter:
+            done = execute(plan, self.repositories, self.recent_parents, meter)
+        if isinstance(done, Failure):
+            return Failure(unwrapped(done.failure()))
+        receipt = done.unwrap()
+        return Success(attrs.evolve(receipt, value=value_of(receipt, cast("Any", self))))
+
+    def receipt_of(self, call: Result[Call, MlopusError]) -> Result[Receipt, MlopusError]:
+        """The receipt of a call, planned and executed. A write that fails is also logged."""
+        planned = self._planned(call)
+        done = planned if isinstance(planned, Failure) else self._executed(planned.unwrap())
+        if isinstance(done, Failure) and isinstance(call, Success) and call.unwrap().writes:
+            from mlopus.plans.verbs import verb_of
+
+            _LOGGER.error("%s failed: %s", verb_of(call.unwrap().request), done.failure())
+        return done
+
+    def _performed(self, call: Result[Call, MlopusError], value: type[T]) -> Result[T, MlopusError]:
+        """The value of a call, planned and executed."""
+        done = self.receipt_of(call)
+        if isinstance(done, Failure):
+            return done
+        answer = done.unwrap().value
+        if not isinstance(answer, value):
+            raise TypeError(
+                f"{done.unwrap().plan.verb} answered {type(answer).__name__}, not {value.__name__}"
+            )
+        return Success(answer)

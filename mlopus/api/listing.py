@@ -1,0 +1,134 @@
+"""Reading what is among artifacts, without bringing it here."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+import attrs
+
+from mlopus.api.calls import Call
+from mlopus.api.core import ApiCore
+from mlopus.api.gathering import cached_facts, locate
+from mlopus.domain.entities import ArtifactEntry
+from mlopus.domain.keys import kind_of
+from mlopus.domain.manifest import Manifest, RemoteTree
+from mlopus.domain.paths import base_name, join_path, join_url, path_below
+from mlopus.errors import MlopusError, NotCached, NotFound
+from mlopus.plans.requests import ArtifactOf, GetArtifact
+from mlopus.result import Failure, Result, Success, mapped
+
+
+def list_artifact(
+    api: ApiCore, artifact: Result[Call, MlopusError], *, recursive: bool
+) -> Result[tuple[ArtifactEntry, ...], MlopusError]:
+    """The files and folders at a path; offline, of what is cached."""
+    if isinstance(artifact, Failure):
+        return artifact
+    call, wanted = artifact.unwrap(), _wanted(artifact.unwrap())
+    if api.settings.offline_mode and not api.settings.pull_artifacts_in_offline_mode:
+        cached = _cached_manifest(api, call, wanted)
+        return mapped(cached, lambda manifest: _of_manifest(manifest, wanted.path, recursive=recursive))
+    located = locate(call, wanted, api.repositories, api.settings, api.recent_parents)
+    if isinstance(located, Failure):
+        return located
+    url = join_url(located.unwrap().root_url, located.unwrap().path)
+    if not recursive:
+        listed = api.repositories.stores.list_folder(url)
+        return mapped(listed, lambda entries: tuple(_under(entry, wanted.path, url) for entry in entries))
+    tree = api.repositories.stores.list_tree(url)
+    if isinstance(tree, Failure):
+        return tree
+    if not tree.unwrap().exists:
+        return Failure(NotFound(kind="artifact", key=wanted.path or url, place=url))
+    return Success(_of_tree(tree.unwrap(), wanted.path, base_name(url)))
+
+
+def open_file(api: ApiCore, artifact: Result[Call, MlopusError]) -> Result[BinaryIO, MlopusError]:
+    """One file: from the newest entry that covers it, else from its store."""
+    if isinstance(artifact, Failure):
+        return artifact
+    call, wanted = artifact.unwrap(), _wanted(artifact.unwrap())
+    facts = cached_facts(call, wanted, api.repositories, api.settings, api.recent_parents)
+    if isinstance(facts, Failure):
+        return facts
+    location, cache = facts.unwrap()
+    for entry in cache.entries:
+        below = path_below(location.path, entry.path)
+        if below is not None:
+            tree = api.repositories.artifacts.tree(entry.tree_key)
+            return tree if isinstance(tree, Failure) else tree.unwrap().open(below)
+    if api.settings.offline_mode and not api.settings.pull_artifacts_in_offline_mode:
+        return Failure(_not_cached(api, wanted))
+    located = locate(call, wanted, api.repositories, api.settings, api.recent_parents)
+    if isinstance(located, Failure):
+        return located
+    return api.repositories.stores.open(join_url(located.unwrap().root_url, located.unwrap().path))
+
+
+def _wanted(call: Call) -> ArtifactOf:
+    assert isinstance(call.request, GetArtifact)  # noqa: S101 (both verbs ask for an artifact)
+    return call.request.artifact
+
+
+def _not_cached(api: ApiCore, wanted: ArtifactOf) -> NotCached:
+    kind = f"artifact of {kind_of(wanted.owner)} {wanted.owner},"
+    return NotCached(kind=kind, key=wanted.path, place=str(api.repositories.tracking.origin))
+
+
+def _cached_manifest(api: ApiCore, call: Call, wanted: ArtifactOf) -> Result[Manifest, MlopusError]:
+    facts = cached_facts(call, wanted, api.repositories, api.settings, api.recent_parents)
+    if isinstance(facts, Failure):
+        return facts
+    location, cache = facts.unwrap()
+    for entry in cache.entries:
+        below = path_below(location.path, entry.path)
+        if below is not None:
+            part = cache.manifests[entry.tree_key].subtree(below)
+            if part is None:
+                return Failure(NotFound(kind="artifact", key=wanted.path, place="what is cached of it"))
+            return Success(part)
+    return Failure(_not_cached(api, wanted))
+
+
+def _under(entry: ArtifactEntry, prefix: str, url: str) -> ArtifactEntry:
+    path = join_path(prefix, entry.path)
+    return attrs.evolve(entry, path=path, name=base_name(path) or base_name(url))
+
+
+def _folders_of(paths: tuple[str, ...]) -> set[str]:
+    folders: set[str] = set()
+    for path in paths:
+        while "/" in path:
+            path = path.rpartition("/")[0]  # noqa: PLW2901 (walks up)
+            folders.add(path)
+    return folders
+
+
+def _entries(
+    sizes: dict[str, int | None], empty_folders: tuple[str, ...], prefix: str, root_name: str
+) -> tuple[ArtifactEntry, ...]:
+    folders = _folders_of((*sizes, *empty_folders)) | set(empty_folders)
+    found = [(path, True, None) for path in folders] + [(path, False, size) for path, size in sizes.items()]
+    entries = [
+        ArtifactEntry(
+            path=join_path(prefix, path),
+            name=base_name(join_path(prefix, path)) or root_name,
+            is_dir=is_dir,
+            size_bytes=size,
+        )
+        for path, is_dir, size in found
+    ]
+    return tuple(sorted(entries, key=lambda entry: entry.path))
+
+
+def _of_tree(tree: RemoteTree, prefix: str, root_name: str) -> tuple[ArtifactEntry, ...]:
+    sizes = {file.path: file.size_bytes for file in tree.files}
+    return _entries(sizes, tree.empty_folders, prefix, root_name)
+
+
+def _of_manifest(manifest: Manifest, prefix: str, *, recursive: bool) -> tuple[ArtifactEntry, ...]:
+    sizes: dict[str, int | None] = {file.path: file.size_bytes for file in manifest.files}
+    entries = _entries(sizes, manifest.empty_folders, prefix, manifest.name)
+    if recursive:
+        return entries
+    return tuple(entry for entry in entries if "/" not in (path_below(entry.path, prefix) or ""))

@@ -1,0 +1,90 @@
+"""Reading entities while facts are gathered: each at most once a call, from whom the mode says."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from mlopus.domain.keys import EntityKey, key_of
+from mlopus.domain.records import Record
+from mlopus.errors import MlopusError, NotCached, Unavailable
+from mlopus.execution.fetching import RecentParents, with_parents
+from mlopus.execution.repositories import Repositories
+from mlopus.plans.steps import Ask, AskCache, AskServer
+from mlopus.result import Failure, Result, Success
+
+
+class Reader:
+    """Reads for one call. `fresh` holds what a server answered, `all` also what was known before."""
+
+    def __init__(
+        self,
+        repositories: Repositories,
+        recent: RecentParents,
+        ask: tuple[Ask, ...],
+        known: tuple[Record, ...],
+    ) -> None:
+        self._repositories = repositories
+        self._recent = recent
+        self._ask = ask
+        self._seen: dict[EntityKey, Record] = {key_of(record): record for record in known}
+        self._fresh: dict[EntityKey, Record] = {}
+
+    @property
+    def fresh(self) -> tuple[Record, ...]:
+        """What a server answered during this call, in that order."""
+        return tuple(self._fresh.values())
+
+    def get(self, key: EntityKey) -> Result[Record, MlopusError]:
+        """The entity of that key, as the mode says; known ones are not asked for."""
+        if key in self._seen:
+            return Success(self._seen[key])
+        recent = self._recent.find(key, self._repositories.clock.now())
+        found = Success(recent) if recent is not None else self._ask_in_turn(key)
+        if isinstance(found, Success):
+            record = found.unwrap()
+            self._seen[key] = self._seen[key_of(record)] = record
+        return found
+
+    def get_lasting(self, key: EntityKey) -> Result[Record, MlopusError]:
+        """The entity of that key, of any age: for what never changes about it, as a run's root."""
+        if key in self._seen:
+            return Success(self._seen[key])
+        cached = self._repositories.cache.get(key)
+        return Success(cached.unwrap().record) if isinstance(cached, Success) else self.get(key)
+
+    def with_parents(self, key: EntityKey) -> Result[tuple[Record, ...], MlopusError]:
+        """An entity and its parents."""
+        return with_parents(key, self.get, at_once=False)
+
+    def _ask_in_turn(self, key: EntityKey) -> Result[Record, MlopusError]:
+        failure: MlopusError | None = None
+        for ask in self._ask:
+            result = self._server(key) if isinstance(ask, AskServer) else self._cache(key, ask)
+            if isinstance(result, Success):
+                return result
+            error = result.failure()
+            if not isinstance(error, NotCached | Unavailable):
+                return result
+            if failure is None or not isinstance(failure, Unavailable):
+                failure = error
+        assert failure is not None, "a reader asks somebody"  # noqa: S101
+        return Failure(failure)
+
+    def _server(self, key: EntityKey) -> Result[Record, MlopusError]:
+        found = self._repositories.tracking.get(key)
+        if isinstance(found, Success):
+            record = found.unwrap()
+            self._fresh[key_of(record)] = record
+            self._recent.saw((record,), self._repositories.clock.now())
+        return found
+
+    def _cache(self, key: EntityKey, ask: AskCache) -> Result[Record, MlopusError]:
+        cached = self._repositories.cache.get(key)
+        if isinstance(cached, Failure):
+            return cached
+        row = cached.unwrap()
+        if ask.max_age_s is not None:
+            age = self._repositories.clock.now() - row.as_of
+            if age / timedelta(seconds=1) > ask.max_age_s:
+                return Failure(NotCached(kind="recent copy of", key=str(key), place="the cache"))
+        return Success(row.record)

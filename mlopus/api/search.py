@@ -1,0 +1,236 @@
+"""Searches: lazy values that find entities, page by page, on the server or in the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+import attrs
+
+from mlopus.domain.entities import Run
+from mlopus.domain.records import PARENT_TAG
+from mlopus.domain.status import EntityKind, View
+from mlopus.errors import InvalidQuery, MlopusError
+from mlopus.plans.search import PushDown
+from mlopus.query import Query, Sorting, parse, parse_sorting
+from mlopus.result import Failure, Result, Success
+
+if TYPE_CHECKING:
+    from mlopus.api.core import ApiCore
+    from mlopus.api.references import RunRef
+    from mlopus.handles import RunApi
+
+T = TypeVar("T")
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Search(Generic[T]):
+    """Entities to be found: a frozen value that asks nobody before it is evaluated.
+
+    Iterating yields entities as their pages come, and raises the carried error if a page fails.
+    Rows that move between pages while they are read are given once. Evaluating again asks again.
+
+    Example:
+        >>> import mlopus
+        >>> api = mlopus.testing.in_memory()
+        >>> exp = api.get_or_create_exp("demo").unwrap()
+        >>> [found.name for found in api.find_exps({"name": "demo"})]
+        ['demo']
+        >>> api.find_exps({"name": {"$regx": "d"}}).count().failure().hint
+        'Did you mean $regex?'
+    """
+
+    _api: ApiCore = attrs.field(alias="api")
+    _kind: EntityKind = attrs.field(alias="kind")
+    _query: Result[Query, InvalidQuery] = attrs.field(alias="query")
+    _sorting: Result[Sorting, InvalidQuery] = attrs.field(alias="sorting")
+    _view: View = attrs.field(alias="view")
+    _item: type[T] = attrs.field(alias="item")
+    _limit: int | None = attrs.field(default=None, alias="limit")
+    _exp_id: str | None = attrs.field(default=None, alias="exp_id")
+
+    def __iter__(self) -> Iterator[T]:
+        from mlopus.result import or_raise
+
+        for page in self.pages():
+            yield from or_raise(page)
+
+    def pages(self) -> Iterator[Result[tuple[T, ...], MlopusError]]:
+        """Yield pages as they come, none of them empty; a Failure is the last."""
+        from mlopus.api.searching import evaluate
+
+        parsed = self._parsed()
+        if isinstance(parsed, Failure):
+            yield parsed
+            return
+        query, sorting = parsed.unwrap()
+        left = self._limit
+        for page in evaluate(self._api, self._kind, query, sorting, self._view, left, self._exp_id):
+            if isinstance(page, Failure):
+                yield page
+                return
+            found = cast("tuple[T, ...]", page.unwrap())
+            if left is not None:
+                found = found[:left]
+                left -= len(found)
+            if found:
+                yield Success(found)
+            if left == 0:
+                return
+
+    def all(self) -> Result[tuple[T, ...], MlopusError]:
+        """Give every entity found.
+
+        Fails with:
+            InvalidQuery: The query or sorting has no meaning.
+            NotCached: Offline, an experiment that the query names was never cached.
+            Unavailable: The server did not answer.
+        """
+        found: list[T] = []
+        for page in self.pages():
+            if isinstance(page, Failure):
+                return page
+            found.extend(page.unwrap())
+        return Success(tuple(found))
+
+    def first(self) -> Result[T | None, MlopusError]:
+        """Give the first entity, or None if none is found.
+
+        Fails with:
+            MlopusError: As `all`.
+        """
+        for page in self.limit(1).pages():
+            return page if isinstance(page, Failure) else Success(page.unwrap()[0])
+        return Success(None)
+
+    def count(self) -> Result[int, MlopusError]:
+        """Give how many are found; their pages are read for it.
+
+        Fails with:
+            MlopusError: As `all`.
+        """
+        count = 0
+        for page in self.pages():
+            if isinstance(page, Failure):
+                return page
+            count += len(page.unwrap())
+        return Success(count)
+
+    def limit(self, n: int) -> Search[T]:
+        """Give the same search that stops after n entities; n is 0 or more."""
+        if n < 0:
+            raise ValueError(f"a limit is 0 or more, not {n}")
+        return attrs.evolve(self, limit=n if self._limit is None else min(n, self._limit))
+
+    def cache(self) -> Result[int, MlopusError]:
+        """Keep every entity found, with its parents, in the metadata cache; answers how many.
+
+        Fails with:
+            OfflineMode: This API is offline.
+            MlopusError: As `all`.
+        """
+        from mlopus.api.searching import cache_found
+
+        parsed = self._parsed()
+        if isinstance(parsed, Failure):
+            return parsed
+        query, sorting = parsed.unwrap()
+        return cache_found(self._api, self._kind, query, sorting, self._view, self._limit, self._exp_id)
+
+    def explain(self) -> str:
+        """Say what the server or SQLite evaluates, what is re-checked here, and why."""
+        from mlopus.api.searching import push_down
+
+        parsed = self._parsed()
+        if isinstance(parsed, Failure):
+            return str(parsed.failure())
+        query, sorting = parsed.unwrap()
+        where, push = push_down(self._api, self._kind, query, sorting, self._view, self._exp_id)
+        return _explained(where, push)
+
+    @property
+    def as_of(self) -> datetime | None:
+        """When the oldest row that this search may see was cached; None if the server is asked."""
+        from mlopus.api.searching import oldest
+
+        parsed = self._parsed()
+        if not self._api.settings.offline_mode or isinstance(parsed, Failure):
+            return None
+        query, sorting = parsed.unwrap()
+        return oldest(self._api, self._kind, query, sorting, self._view, self._exp_id)
+
+    @property
+    def coverage(self) -> str:
+        """What this search can see: everything on the server, or what was cached."""
+        if not self._api.settings.offline_mode:
+            return "everything on the server"
+        taken = self.as_of
+        since = "nothing yet" if taken is None else f"the oldest row taken at {taken.isoformat()}"
+        return f"{self._kind}s in the cache: {since}"
+
+    def to_pandas(self) -> Any:
+        """Give a DataFrame with a row for each entity and a column for each dotted field.
+
+        Needs the extra `pandas`.
+
+        Raises:
+            MlopusError: As `all` fails.
+            ImportError: The extra `pandas` is not installed.
+        """
+        from mlopus.api.searching import data_frame
+
+        return data_frame(cast("Sequence[Any]", tuple(self)))
+
+    def _parsed(self) -> Result[tuple[Query, Sorting], InvalidQuery]:
+        if isinstance(self._query, Failure):
+            return self._query
+        if isinstance(self._sorting, Failure):
+            return self._sorting
+        return Success((self._query.unwrap(), self._sorting.unwrap()))
+
+
+def _explained(where: str, push: PushDown) -> str:
+    lines = [f"asks     {where}"]
+    lines += [f"pushes   {part}" for part in push.evaluated or ("nothing",)]
+    lines += [f"rechecks {part}" for part in push.rechecked]
+    lines.append(f"matches  {'exactly' if push.is_exact else 'a superset, filtered here'}")
+    lines.append(f"order    {'as they come' if push.is_sorted else 'sorted here, after all pages'}")
+    return "\n".join(lines)
+
+
+def find(
+    api: ApiCore,
+    kind: EntityKind,
+    query: Mapping[str, Any] | None,
+    sorting: Sequence[tuple[str, int]] | None,
+    view: View,
+    item: type[T],
+) -> Search[T]:
+    """A search for entities of one kind."""
+    if view not in ("active", "deleted", "all"):
+        raise ValueError(f"view is 'active', 'deleted' or 'all', not {view!r}")
+    return Search(
+        api=api, kind=kind, query=parse(query), sorting=parse_sorting(sorting), view=view, item=item
+    )
+
+
+def within(search: Search[T], exp_id: str) -> Search[T]:
+    """The same search for runs, in one experiment."""
+    return attrs.evolve(search, exp_id=exp_id)
+
+
+def find_children(api: ApiCore, parent: RunRef) -> Search[RunApi]:
+    """The runs nested in a run, oldest first."""
+    from mlopus.api.references import run_key
+    from mlopus.handles import RunApi
+
+    key = run_key(parent)
+    wanted = key.unwrap().id if isinstance(key, Success) else ""
+    query = parse({f"tags.{PARENT_TAG}": wanted})
+    if isinstance(key, Failure):
+        error = key.failure()
+        query = Failure(InvalidQuery(path="parent", operator=None, reason=str(error), hint=error.hint))
+    search = find(api, "run", None, [("start_time", 1)], "active", RunApi)
+    searched = attrs.evolve(search, query=query)
+    return within(searched, parent.exp.id) if isinstance(parent, Run) else searched

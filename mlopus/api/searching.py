@@ -1,0 +1,327 @@
+"""How a search is evaluated: experiments chosen, pages asked for, rows re-checked, parents joined."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any, cast
+
+from immutabledict import immutabledict
+
+from mlopus.api.core import ApiCore
+from mlopus.api.gathering import settings_facts
+from mlopus.api.reading import Reader
+from mlopus.api.views import Viewer
+from mlopus.domain.documents import Document, document_of, tie_of
+from mlopus.domain.entities import Entity
+from mlopus.domain.keys import ExperimentKey, ModelKey, OwnKey, RunKey, key_of
+from mlopus.domain.records import ExperimentRecord, Record, RunRecord, VersionRecord
+from mlopus.domain.status import EntityKind, View
+from mlopus.domain.text import codec_named
+from mlopus.errors import MlopusError, OfflineMode, Unavailable
+from mlopus.plans.fetch import ask_by_mode
+from mlopus.plans.search import Page, PushDown, SearchSpec
+from mlopus.ports.metadata_cache import MetadataCache
+from mlopus.ports.tracking import Tracking
+from mlopus.query import Query, Sorting, parse
+from mlopus.query.fields import equal_to, fields_of, part_about, reads_below
+from mlopus.query.sorting import document_key
+from mlopus.result import Failure, Result, Success
+
+PAGE_SIZE = 1000
+_AT_ONCE = 8
+_ANY_EXP = parse(None).unwrap()
+
+
+def evaluate(
+    api: ApiCore,
+    kind: EntityKind,
+    query: Query,
+    sorting: Sorting,
+    view: View,
+    limit: int | None,
+    exp_id: str | None,
+) -> Iterator[Result[tuple[Entity, ...], MlopusError]]:
+    """Yield pages of handles; the last is a Failure if a page failed."""
+    evaluation = _Evaluation(api, kind, query, sorting, view)
+    for page in evaluation.pages(limit, exp_id):
+        if isinstance(page, Failure):
+            yield page
+            return
+        yield evaluation.handles(page.unwrap())
+
+
+def cache_found(
+    api: ApiCore,
+    kind: EntityKind,
+    query: Query,
+    sorting: Sorting,
+    view: View,
+    limit: int | None,
+    exp_id: str | None,
+) -> Result[int, MlopusError]:
+    """Keep what a search finds, with parents; answers how many were found."""
+    if api.settings.offline_mode:
+        return Failure(OfflineMode(action=f"caching {kind}s found on the server"))
+    evaluation = _Evaluation(api, kind, query, sorting, view)
+    count = 0
+    for page in evaluation.pages(limit, exp_id):
+        if isinstance(page, Failure):
+            return page
+        records = page.unwrap() if limit is None else page.unwrap()[: limit - count]
+        kept = evaluation.keep(records)
+        if isinstance(kept, Failure):
+            return kept
+        count += len(records)
+        if limit is not None and count >= limit:
+            break
+    return Success(count)
+
+
+def push_down(
+    api: ApiCore, kind: EntityKind, query: Query, sorting: Sorting, view: View, exp_id: str | None
+) -> tuple[str, PushDown]:
+    """Who would evaluate a search, and what of it. Nobody is asked."""
+    spec = SearchSpec(kind=kind, query=query, sorting=sorting, view=view, exp_ids=(exp_id,) if exp_id else ())
+    if api.settings.offline_mode:
+        return "the cache", api.repositories.cache.prepare(spec)
+    return str(api.repositories.tracking.origin), api.repositories.tracking.prepare(spec)
+
+
+def oldest(
+    api: ApiCore, kind: EntityKind, query: Query, sorting: Sorting, view: View, exp_id: str | None
+) -> datetime | None:
+    """When the oldest row that a search may see was cached."""
+    evaluation = _Evaluation(api, kind, query, sorting, view)
+    spec = evaluation.spec(None, exp_id)
+    if isinstance(spec, Failure):
+        return None
+    found = api.repositories.cache.oldest(spec.unwrap())
+    return None if isinstance(found, Failure) else found.unwrap()
+
+
+class _Evaluation:
+    """One evaluation of one search: remembers the parents it has read."""
+
+    def __init__(self, api: ApiCore, kind: EntityKind, query: Query, sorting: Sorting, view: View) -> None:
+        self._api = api
+        self._repositories = api.repositories
+        self._codec = codec_named(api.settings.text_codec)
+        self._kind: EntityKind = kind
+        self._query = query
+        self._sorting = sorting
+        self._view: View = view
+        self._fields = fields_of(query, sorting)
+        ask = ask_by_mode(settings_facts(api.settings))
+        self._reader = Reader(self._repositories, api.recent_parents, ask, ())
+        self._parents: dict[OwnKey, Record] = {}
+
+    @property
+    def _source(self) -> Tracking | MetadataCache:
+        return self._repositories.cache if self._api.settings.offline_mode else self._repositories.tracking
+
+    def spec(self, limit: int | None, exp_id: str | None) -> Result[SearchSpec, MlopusError]:
+        """The search as its evaluator takes it: runs are searched in experiments that are named."""
+        exp_ids: tuple[str, ...] = ()
+        if self._kind == "run":
+            chosen = Success((exp_id,)) if exp_id is not None else self._exp_ids()
+            if isinstance(chosen, Failure):
+                return chosen
+            exp_ids = chosen.unwrap()
+        spec = SearchSpec(
+            kind=self._kind, query=self._query, sorting=self._sorting, view=self._view, exp_ids=exp_ids
+        )
+        push = self._source.prepare(spec)
+        enough = limit is not None and push.is_exact and (push.is_sorted or not self._sorting.keys)
+        size = max(1, min(PAGE_SIZE, limit)) if limit is not None and enough else PAGE_SIZE
+        return Success(
+            SearchSpec(
+                kind=spec.kind,
+                query=spec.query,
+                sorting=spec.sorting,
+                view=spec.view,
+                exp_ids=exp_ids,
+                page_size=size,
+            )
+        )
+
+    def pages(
+        self, limit: int | None, exp_id: str | None
+    ) -> Iterator[Result[tuple[Record, ...], MlopusError]]:
+        """Yield matching records with known parents, each once, in the asked order."""
+        if limit == 0:
+            return
+        made = self.spec(limit, exp_id)
+        if isinstance(made, Failure):
+            yield made
+            return
+        spec = made.unwrap()
+        if self._kind == "run" and not spec.exp_ids:
+            return
+        push = self._source.prepare(spec)
+        must_sort = bool(self._sorting.keys) and not push.is_sorted
+        all_rows: list[Record] = []
+        seen: set[OwnKey] = set()
+        for page in self._raw_pages(spec):
+            if isinstance(page, Failure):
+                yield page
+                return
+            new = tuple(record for record in page.unwrap().records if key_of(record) not in seen)
+            seen.update(key_of(record) for record in new)
+            matching = self._matching(new, is_exact=push.is_exact)
+            if isinstance(matching, Failure):
+                yield matching
+                return
+            if must_sort:
+                all_rows.extend(matching.unwrap())
+            elif matching.unwrap():
+                yield matching
+        if must_sort and all_rows:
+            yield self._sorted(tuple(all_rows))
+
+    def _raw_pages(self, spec: SearchSpec) -> Iterator[Result[Page, MlopusError]]:
+        source, token = self._source, None
+        while True:
+            page = source.find(spec, token)
+            falls_back = self._api.settings.max_age_s is not None and token is None
+            if isinstance(page, Failure) and isinstance(page.failure(), Unavailable) and falls_back:
+                source = self._repositories.cache
+                page = source.find(spec, None)
+            yield page
+            if isinstance(page, Failure) or page.unwrap().next_token is None:
+                return
+            token = page.unwrap().next_token
+
+    def _exp_ids(self) -> Result[tuple[str, ...], MlopusError]:
+        """Experiments whose runs may match: those named, else all that the query does not exclude."""
+        named = equal_to(self._query, "exp.id")
+        if named is not None:
+            ids = tuple(dict.fromkeys(str(value) for value in named if isinstance(value, str | int)))
+            return Success(ids)
+        view: View = "active" if self._view == "active" else "all"
+        spec = SearchSpec(kind="experiment", query=_ANY_EXP, sorting=Sorting(), view=view)
+        about = part_about(self._query, "exp")
+        ids_found: list[str] = []
+        for page in self._raw_pages(spec):
+            if isinstance(page, Failure):
+                return page
+            for record in page.unwrap().records:
+                if not isinstance(record, ExperimentRecord):
+                    continue
+                self._parents[key_of(record)] = record
+                if about.matches(immutabledict({"exp": document_of(record, self._codec)})):
+                    ids_found.append(record.id)
+        return Success(tuple(dict.fromkeys(ids_found)))
+
+    def _matching(
+        self, records: tuple[Record, ...], *, is_exact: bool
+    ) -> Result[tuple[Record, ...], MlopusError]:
+        if is_exact:
+            return Success(records)
+        joined = self._join_what_is_read(records)
+        if isinstance(joined, Failure):
+            return joined
+        return Success(tuple(record for record in records if self._query.matches(self._document(record))))
+
+    def _sorted(self, records: tuple[Record, ...]) -> Result[tuple[Record, ...], MlopusError]:
+        joined = self._join_what_is_read(records)
+        if isinstance(joined, Failure):
+            return joined
+        key = document_key(self._sorting)
+        ordered = sorted(records, key=lambda record: (key(self._document(record)), tie_of(record)))
+        return Success(tuple(ordered))
+
+    def _document(self, record: Record) -> Document:
+        return document_of(record, self._codec, self._parents.get)
+
+    def _join_what_is_read(self, records: tuple[Record, ...]) -> Result[None, MlopusError]:
+        """Read the parents whose fields the query or the sorting reads; an id is in the row itself."""
+        names = {"run": "exp", "model version": "run"}
+        parent = names.get(self._kind)
+        read = {field for field in self._fields if field != f"{parent}.id"}
+        touches = parent is not None and reads_below(frozenset(read), parent)
+        if self._kind == "model version" and (touches or "path_in_run" in self._fields):
+            return self._join(records)
+        if self._kind == "model version" and reads_below(self._fields - {"model.name"}, "model"):
+            return self._read(tuple(ModelKey(r.name) for r in records if isinstance(r, VersionRecord)))
+        return self._join(records) if touches else Success(None)
+
+    def _join(self, records: tuple[Record, ...]) -> Result[None, MlopusError]:
+        """Read every parent of these records, each once."""
+        wanted: list[OwnKey] = []
+        for record in records:
+            if isinstance(record, RunRecord):
+                wanted.append(ExperimentKey(record.exp_id))
+            elif isinstance(record, VersionRecord):
+                wanted.append(ModelKey(record.name))
+                wanted += [RunKey(record.run_id)] if record.run_id is not None else []
+        read = self._read(tuple(wanted))
+        if isinstance(read, Failure):
+            return read
+        runs = [self._parents.get(key) for key in wanted if isinstance(key, RunKey)]
+        exps = tuple(ExperimentKey(run.exp_id) for run in runs if isinstance(run, RunRecord))
+        return self._read(exps)
+
+    def _read(self, keys: tuple[OwnKey, ...]) -> Result[None, MlopusError]:
+        missing = tuple(key for key in dict.fromkeys(keys) if key not in self._parents)
+        if not missing:
+            return Success(None)
+        with ThreadPoolExecutor(min(_AT_ONCE, len(missing))) as pool:
+            found = list(pool.map(self._reader.get, missing))
+        for key, result in zip(missing, found, strict=True):
+            if isinstance(result, Success):
+                self._parents[key] = result.unwrap()
+            elif not isinstance(key, RunKey) or isinstance(result.failure(), Unavailable):
+                return result
+        return Success(None)
+
+    def handles(self, records: tuple[Record, ...]) -> Result[tuple[Entity, ...], MlopusError]:
+        """The handles of records, with their parents read."""
+        joined = self._join(records)
+        if isinstance(joined, Failure):
+            return joined
+        if self._api.settings.cache_metadata_on_read == "all" and not self._api.settings.offline_mode:
+            kept = self.keep(records)
+            if isinstance(kept, Failure):
+                return kept
+        viewer = Viewer(cast("Any", self._api), self._codec)
+        return Success(tuple(viewer.handle((record, *self._above(record))) for record in records))
+
+    def _above(self, record: Record) -> tuple[Record, ...]:
+        keys: list[OwnKey] = []
+        if isinstance(record, RunRecord):
+            keys = [ExperimentKey(record.exp_id)]
+        elif isinstance(record, VersionRecord):
+            keys = [ModelKey(record.name)]
+            run = self._parents.get(RunKey(record.run_id)) if record.run_id is not None else None
+            if isinstance(run, RunRecord):
+                keys += [RunKey(run.id), ExperimentKey(run.exp_id)]
+        return tuple(self._parents[key] for key in keys if key in self._parents)
+
+    def keep(self, records: tuple[Record, ...]) -> Result[None, MlopusError]:
+        """Put records and their parents into the metadata cache."""
+        joined = self._join(records)
+        if isinstance(joined, Failure):
+            return joined
+        if not records or not self._repositories.cache.is_writable:
+            return Success(None)
+        rows = dict.fromkeys(row for record in records for row in (record, *self._above(record)))
+        return self._repositories.cache.put(tuple(rows), self._repositories.clock.now())
+
+
+def data_frame(entities: Sequence[Entity]) -> Any:
+    """A DataFrame with a column for each dotted field."""
+    import pandas as pd  # the extra `pandas`
+
+    from mlopus.api.views import records_of
+    from mlopus.domain.nested import flatten
+    from mlopus.domain.text import PLAIN
+
+    rows: list[dict[str, Any]] = []
+    for entity in entities:
+        records = records_of(entity, PLAIN)
+        parents = {key_of(record): record for record in records}
+        document = document_of(records[0], PLAIN, parents.get)
+        rows.append(dict(flatten(document).unwrap()))
+    return pd.DataFrame(rows)

@@ -1,0 +1,203 @@
+"""Which repositories an API works with: those it was given, the others opened on first use."""
+
+from __future__ import annotations
+
+import os.path
+import threading
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+import attrs
+
+from mlopus.settings import Settings
+
+if TYPE_CHECKING:
+    from mlopus.domain.origin import Origin
+    from mlopus.execution.repositories import Repositories
+    from mlopus.plans.facts import ProtectedRoot
+    from mlopus.ports.artifact_cache import ArtifactCache
+    from mlopus.ports.artifact_store import ArtifactStore
+    from mlopus.ports.clock import Clock
+    from mlopus.ports.metadata_cache import MetadataCache
+    from mlopus.ports.tracking import Tracking
+    from mlopus.ports.workspace import Workspace
+
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+@attrs.frozen(kw_only=True)
+class Wiring:
+    """What the repositories of an API are made from.
+
+    `uri` is the tracking URI as `connect` resolved it; None offline means the only origin that the
+    cache holds.
+    """
+
+    settings: Settings
+    uri: str | None = None
+    tracking: Tracking | None = None
+    cache: MetadataCache | None = None
+    artifacts: ArtifactCache | None = None
+    stores: ArtifactStore | None = None
+    workspace: Workspace | None = None
+    clock: Clock | None = None
+
+    def open(self) -> Repositories:
+        """The repositories: constructed, not yet connected to anything."""
+        from mlopus.execution.repositories import Repositories
+        from mlopus.repositories.offline import OfflineStore, OfflineTracking
+        from mlopus.repositories.system_clock import SystemClock
+
+        tracking = self.tracking or self._open_tracking()
+        stores = self.stores or self._open_stores(tracking)
+        origin = tracking.origin
+        if self.settings.offline_mode:
+            tracking = OfflineTracking(origin=origin, facts=tracking.facts)
+            stores = OfflineStore(store=stores, may_pull=self.settings.pull_artifacts_in_offline_mode)
+        workspace = self.workspace or self._open_workspace()
+        return Repositories(
+            tracking=tracking,
+            cache=self.cache or self._open_metadata_cache(origin),
+            artifacts=self.artifacts or self._open_artifact_cache(origin),
+            stores=stores,
+            workspace=workspace,
+            clock=self.clock or SystemClock(),
+            protected=self._protected(workspace),
+        )
+
+    def _protected(self, workspace: Workspace) -> tuple[ProtectedRoot, ...]:
+        from mlopus.plans.facts import ProtectedRoot
+
+        roots: list[ProtectedRoot] = []
+        if self.artifacts is None:
+            roots.append(ProtectedRoot(path=workspace.resolve(self.cache_folder), kind="cache"))
+        if self.tracking is None and self.uri is not None and not is_http(self.uri):
+            roots.append(ProtectedRoot(path=workspace.resolve(local_folder(self.uri)), kind="store"))
+        return tuple(roots)
+
+    @property
+    def cache_folder(self) -> str:
+        """The root of the cache, absolute."""
+        if self.settings.cache_dir is not None:
+            return self.settings.cache_dir
+        import platformdirs
+
+        return os.path.join(platformdirs.user_cache_dir(), "mlopus")
+
+    @property
+    def temporary_folder(self) -> str:
+        """Where callbacks write before publishing."""
+        return self.settings.temp_artifacts_dir or os.path.join(self.cache_folder, "temp")
+
+    @property
+    def is_remote_server(self) -> bool:
+        """Whether the tracking store is a server on another machine."""
+        if self.uri is None or not is_http(self.uri):
+            return False
+        return urlsplit(self.uri).hostname not in LOOPBACK_HOSTS
+
+    def _open_tracking(self) -> Tracking:
+        settings = self.settings
+        if self.uri is None:
+            from mlopus.plans.facts import TrackingFacts
+            from mlopus.repositories.offline import OfflineTracking
+            from mlopus.repositories.sqlite.metadata_cache import only_origin
+
+            origin = only_origin(self.cache_folder)
+            return OfflineTracking(origin=origin, facts=TrackingFacts(origin=origin, requests_cost=False))
+        if is_http(self.uri):
+            from mlopus.repositories.mlflow import MlflowTracking
+
+            return MlflowTracking(
+                uri=self.uri,
+                registry_uri=settings.registry_uri,
+                workspace=settings.workspace,
+                headers=settings.headers,
+                username=settings.username,
+                password=settings.password,
+                token=settings.token,
+                auth=settings.auth,
+                verify_tls=settings.verify_tls,
+                ca_cert=settings.ca_cert,
+                client_cert=settings.client_cert,
+                timeout_s=settings.timeout_s,
+                connect_timeout_s=settings.connect_timeout_s,
+                max_retries=settings.max_retries,
+                backoff_s=settings.backoff_s,
+                retry_for_s=settings.retry_for_s,
+                text_codec=settings.text_codec,
+            )
+        from mlopus.repositories.embedded import EmbeddedTracking
+
+        return EmbeddedTracking(local_folder(self.uri), text_codec=settings.text_codec)
+
+    def _open_stores(self, tracking: Tracking) -> ArtifactStore:
+        from mlopus.repositories.stores.fsspec_store import FsspecStore
+        from mlopus.repositories.stores.router import StoreRouter
+
+        settings = self.settings
+        by_scheme: dict[str, ArtifactStore] = {}
+        if self.uri is not None and is_http(self.uri):
+            from mlopus.repositories.mlflow import MlflowTracking
+            from mlopus.repositories.stores.proxy import MlflowArtifactsStore
+
+            assert isinstance(tracking, MlflowTracking)  # noqa: S101 (it was opened for this URI)
+            by_scheme["mlflow-artifacts"] = MlflowArtifactsStore(
+                transport=tracking.transport, concurrency=settings.concurrency
+            )
+        allow_local = settings.allow_local_artifacts
+        return StoreRouter(
+            by_scheme=by_scheme,
+            default=FsspecStore(
+                storage_options=settings.storage_options,
+                concurrency=settings.concurrency,
+                allow_local=not self.is_remote_server if allow_local is None else allow_local,
+            ),
+            scheme_map=settings.scheme_map,
+        )
+
+    def _open_metadata_cache(self, origin: Origin) -> MetadataCache:
+        from mlopus.repositories.sqlite.metadata_cache import SqliteMetadataCache
+
+        return SqliteMetadataCache(self.cache_folder, origin, text_codec=self.settings.text_codec)
+
+    def _open_artifact_cache(self, origin: Origin) -> ArtifactCache:
+        from mlopus.repositories.disk.artifact_cache import DiskArtifactCache
+
+        return DiskArtifactCache(self.cache_folder, origin)
+
+    def _open_workspace(self) -> Workspace:
+        from mlopus.repositories.disk.workspace import LocalWorkspace
+
+        return LocalWorkspace(self.temporary_folder)
+
+
+class LazyRepositories:
+    """Opens repositories once, when they are first needed; a copy in another process opens its own."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self.wiring = wiring
+        self._opened: Repositories | None = None
+        self._lock = threading.Lock()
+
+    def get(self) -> Repositories:
+        """The repositories."""
+        if self._opened is None:
+            with self._lock:
+                if self._opened is None:
+                    self._opened = self.wiring.open()
+        return self._opened
+
+    def __reduce__(self) -> tuple[type[LazyRepositories], tuple[Wiring]]:
+        return LazyRepositories, (self.wiring,)
+
+
+def is_http(uri: str) -> bool:
+    """Whether a tracking URI is that of a server."""
+    return uri.lower().startswith(("http://", "https://"))
+
+
+def local_folder(uri: str) -> str:
+    """The folder that a `file:` URI or a bare path names, absolute."""
+    path = unquote(urlsplit(uri).path) if uri.startswith("file:") else os.path.expanduser(uri)
+    return os.path.abspath(path)

@@ -1,0 +1,75 @@
+"""Whose artifacts a model version's source names, as far as the text alone tells."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit, urlunsplit
+
+from mlopus.domain.keys import AliasKey, VersionKey, version_key_from_uri
+from mlopus.domain.manifest import ArtifactLocation, ArtifactSubject
+from mlopus.domain.paths import join_path, path_below, relative_path
+from mlopus.result import Failure
+
+_LOGGED_MODEL = re.compile(r"models:/(?P<id>m-[0-9a-fA-F]+)(?:/(?P<path>.*))?")
+_RUNS_URI = re.compile(r"runs:/(?P<id>[^/]+)(?:/(?P<path>.*))?")
+
+
+def run_subject(run_id: str) -> ArtifactSubject:
+    """The subject of a run's artifacts."""
+    return ArtifactSubject(kind="run", key=run_id)
+
+
+def path_below_url(url: str, root: str) -> str | None:
+    """The relative path of a URL under a root URL, or None where it is not under it.
+
+    Example:
+        >>> path_below_url("mlflow-artifacts:/1/r/artifacts/model", "mlflow-artifacts:/1/r/artifacts")
+        'model'
+    """
+    if not root:
+        return None
+    parts, root_parts = urlsplit(url), urlsplit(root)
+    if (parts.scheme, parts.netloc, parts.query) != (root_parts.scheme, root_parts.netloc, root_parts.query):
+        return None
+    below = path_below(parts.path.rstrip("/"), root_parts.path.rstrip("/"))
+    if below is None or isinstance(relative_path(below), Failure):
+        return None
+    return below
+
+
+def path_of_version(source: str, run_id: str, repo: str) -> str | None:
+    """A version's place relative to its run's artifacts; None where it is not under them."""
+    below = path_below_url(source, repo)
+    if below is not None:
+        return below
+    match = _RUNS_URI.fullmatch(source)
+    return (match["path"] or "") if match is not None and match["id"] == run_id else None
+
+
+def location_of_source(source: str, run_id: str | None, repo: str | None) -> ArtifactLocation | None:
+    """Where a source is, without asking anybody; None where only another entity tells.
+
+    The root URL of a logged model is not in its source, and is left empty.
+
+    Example:
+        >>> location_of_source("models:/m-0123abcd", None, None).subject.key
+        'm-0123abcd'
+    """
+    if run_id is not None and repo is not None:
+        path = path_of_version(source, run_id, repo)
+        if path is not None:
+            return ArtifactLocation(subject=run_subject(run_id), root_url=repo, path=path)
+    logged = _LOGGED_MODEL.fullmatch(source)
+    if logged is not None:
+        subject = ArtifactSubject(kind="logged model", key=logged["id"])
+        return ArtifactLocation(subject=subject, root_url="", path=join_path(logged["path"] or ""))
+    if source.startswith(("models:", "runs:")):
+        return None
+    root = urlunsplit(urlsplit(source)._replace(fragment="")).rstrip("/") or source
+    return ArtifactLocation(subject=ArtifactSubject(kind="url", key=root), root_url=root)
+
+
+def version_named_by(source: str) -> VersionKey | AliasKey | None:
+    """The other version that a source names, if it names one."""
+    key = version_key_from_uri(source)
+    return None if isinstance(key, Failure) else key.unwrap()

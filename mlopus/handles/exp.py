@@ -1,0 +1,77 @@
+"""The handle of an experiment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from mlopus.domain.entities import Experiment
+from mlopus.domain.status import View
+from mlopus.errors import MlopusError
+from mlopus.result import Result
+
+if TYPE_CHECKING:
+    from mlopus.api.client import MlflowApi
+    from mlopus.api.references import RunRef
+    from mlopus.api.search import Search
+    from mlopus.handles.run import RunApi
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class ExpApi(Experiment):
+    """An experiment with an API. Its verbs are those of `MlflowApi`, on this experiment."""
+
+    api: MlflowApi = attrs.field(repr=False)
+
+    def find_runs(
+        self,
+        query: Mapping[str, Any] | None = None,
+        sorting: Sequence[tuple[str, int]] | None = None,
+        view: View = "active",
+    ) -> Search[RunApi]:
+        """See `MlflowApi.find_runs`; this experiment alone is searched."""
+        from mlopus.api.search import within
+
+        return within(self.api.find_runs(query, sorting, view), self.id)
+
+    def create_run(
+        self,
+        name: str | None = None,
+        tags: Mapping[str, object] | None = None,
+        repo: str | os.PathLike[str] | None = None,
+        parent: RunRef | None = None,
+    ) -> Result[RunApi, MlopusError]:
+        """See `MlflowApi.create_run`."""
+        return self.api.create_run(self, name, tags, repo, parent)
+
+    def start_run(
+        self,
+        name: str | None = None,
+        tags: Mapping[str, object] | None = None,
+        repo: str | os.PathLike[str] | None = None,
+        parent: RunRef | None = None,
+    ) -> Result[RunApi, MlopusError]:
+        """See `MlflowApi.start_run`."""
+        return self.api.start_run(self, name, tags, repo, parent)
+
+    def set_tags(self, tags: Mapping[str, object]) -> Result[ExpApi, MlopusError]:
+        """See `MlflowApi.set_tags_on_exp`; gives the experiment with its new tags."""
+        from mlopus.api import calls
+        from mlopus.handles.following import followed
+
+        return followed(self, self.api, calls.set_tags_on_exp(self.api, self, tags))
+
+    def cache_meta(self) -> Result[ExpApi, MlopusError]:
+        """See `MlflowApi.cache_exp_meta`."""
+        return self.api.cache_exp_meta(self)
+
+    def refresh(self) -> Result[ExpApi, MlopusError]:
+        """See `MlflowApi.get_exp`, with `refresh=True`."""
+        return self.api.get_exp(self, refresh=True)
+
+    def url(self) -> Result[str, MlopusError]:
+        """See `MlflowApi.get_exp_url`."""
+        return self.api.get_exp_url(self)

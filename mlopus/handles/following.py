@@ -1,0 +1,34 @@
+"""After a write to an entity: the entity as it is now, without asking again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from mlopus.domain.entities import Entity
+from mlopus.errors import MlopusError
+from mlopus.result import Failure, Result, Success
+
+if TYPE_CHECKING:
+    from mlopus.api.calls import Call
+    from mlopus.api.client import MlflowApi
+
+H = TypeVar("H", bound=Entity)
+
+
+def followed(entity: H, api: MlflowApi, call: Result[Call, MlopusError]) -> Result[H, MlopusError]:
+    """The entity after the changes of a call, once they are made."""
+    from mlopus.api.views import Viewer, records_of
+    from mlopus.domain.text import codec_named
+    from mlopus.plans.changes import LogBatch, SetTags, UpdateRun
+    from mlopus.plans.effects import applied
+
+    receipt = api.receipt_of(call)
+    if isinstance(receipt, Failure):
+        return receipt
+    codec = codec_named(api.settings.text_codec)
+    record, *parents = records_of(entity, codec)
+    for done in receipt.unwrap().steps:
+        if isinstance(done.step, UpdateRun | LogBatch | SetTags):
+            record = applied(record, done.step)
+    handle: Any = Viewer(api, codec, entity.as_of).handle((record, *parents))
+    return Success(handle)

@@ -1,0 +1,83 @@
+"""The handle of a registered model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from mlopus.domain.entities import Model
+from mlopus.errors import MlopusError
+from mlopus.result import Result
+
+if TYPE_CHECKING:
+    from mlopus.api.artifact_calls import Source
+    from mlopus.api.client import MlflowApi
+    from mlopus.api.references import RunRef
+    from mlopus.api.search import Search
+    from mlopus.handles.version import ModelVersionApi
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class ModelApi(Model):
+    """A registered model with an API. Its verbs are those of `MlflowApi`, on this model."""
+
+    api: MlflowApi = attrs.field(repr=False)
+
+    def find_versions(
+        self,
+        query: Mapping[str, Any] | None = None,
+        sorting: Sequence[tuple[str, int]] | None = None,
+    ) -> Search[ModelVersionApi]:
+        """See `MlflowApi.find_model_versions`; versions of this model alone are searched."""
+        return self.api.find_model_versions({"$and": [{"model.name": self.name}, query or {}]}, sorting)
+
+    def get_version(self, version: str | int) -> Result[ModelVersionApi, MlopusError]:
+        """See `MlflowApi.get_model_version`; `version` is a number or "@alias"."""
+        return self.api.get_model_version((self.name, version))
+
+    def log_version(
+        self,
+        run: RunRef,
+        source: Source,
+        path_in_run: str | None = None,
+        keep_the_source: bool | None = None,
+        allow_duplication: bool | None = None,
+        use_cache: bool | None = None,
+        version: str | int | None = None,
+        tags: Mapping[str, object] | None = None,
+        overwrite: bool = False,
+    ) -> Result[ModelVersionApi, MlopusError]:
+        """See `MlflowApi.log_model_version`."""
+        return self.api.log_model_version(
+            self,
+            run,
+            source,
+            path_in_run,
+            keep_the_source,
+            allow_duplication,
+            use_cache,
+            version,
+            tags,
+            overwrite,
+        )
+
+    def set_tags(self, tags: Mapping[str, object]) -> Result[ModelApi, MlopusError]:
+        """See `MlflowApi.set_tags_on_model`; gives the model with its new tags."""
+        from mlopus.api import calls
+        from mlopus.handles.following import followed
+
+        return followed(self, self.api, calls.set_tags_on_model(self.api, self, tags))
+
+    def cache_meta(self) -> Result[ModelApi, MlopusError]:
+        """See `MlflowApi.cache_model_meta`."""
+        return self.api.cache_model_meta(self)
+
+    def refresh(self) -> Result[ModelApi, MlopusError]:
+        """See `MlflowApi.get_model`, with `refresh=True`."""
+        return self.api.get_model(self, refresh=True)
+
+    def url(self) -> Result[str, MlopusError]:
+        """See `MlflowApi.get_model_url`."""
+        return self.api.get_model_url(self)

@@ -1,0 +1,65 @@
+"""Which fields a query reads, and which part of it concerns some fields alone."""
+
+from __future__ import annotations
+
+from mlopus.query.ast import And, Compare, In, Node, Nor, Not, Or, Sorting
+from mlopus.query.predicate import Query
+
+
+def fields_of(query: Query, sorting: Sorting | None = None) -> frozenset[str]:
+    """The dotted paths that a query and a sorting read.
+
+    Example:
+        >>> from mlopus.query.parse import parse
+        >>> sorted(fields_of(parse({"$or": [{"a.b": 1}, {"c": {"$gt": 2}}]}).unwrap()))
+        ['a.b', 'c']
+    """
+    keys = () if sorting is None else sorting.keys
+    return frozenset(_paths(query.root)) | {key.path.text for key in keys}
+
+
+def reads_below(fields: frozenset[str], name: str) -> bool:
+    """Whether one of the fields is `name` or below it."""
+    return any(field == name or field.startswith(f"{name}.") for field in fields)
+
+
+def part_about(query: Query, name: str) -> Query:
+    """The conditions that all hold of every match and that read nothing but fields below `name`."""
+    nodes = query.root.nodes if isinstance(query.root, And) else (query.root,)
+    about = tuple(node for node in nodes if _is_about(node, name))
+    return Query(And(about))
+
+
+def equal_to(query: Query, path: str) -> tuple[object, ...] | None:
+    """The only values that a field of a match may have, where the query says so; else None.
+
+    Example:
+        >>> from mlopus.query.parse import parse
+        >>> equal_to(parse({"exp.id": {"$in": ["1", "2"]}, "status": "FAILED"}).unwrap(), "exp.id")
+        ('1', '2')
+    """
+    nodes = query.root.nodes if isinstance(query.root, And) else (query.root,)
+    for node in nodes:
+        match node:
+            case Compare(path=at, op="eq", value=value) if at.text == path:
+                return (value,)
+            case In(path=at, values=values, patterns=()) if at.text == path:
+                return values
+            case _:
+                continue
+    return None
+
+
+def _is_about(node: Node, name: str) -> bool:
+    paths = _paths(node)
+    return bool(paths) and all(path == name or path.startswith(f"{name}.") for path in paths)
+
+
+def _paths(node: Node) -> tuple[str, ...]:
+    match node:
+        case And(nodes) | Or(nodes) | Nor(nodes):
+            return tuple(path for inner in nodes for path in _paths(inner))
+        case Not(inner):
+            return _paths(inner)
+        case _:
+            return (node.path.text,)
