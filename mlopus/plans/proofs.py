@@ -78,13 +78,23 @@ class Proofs:
     location: ArtifactLocation
     cache: CacheFacts | None
 
-    def content_of(self, listed: RemoteFile) -> ReusedFile | None:
-        """The committed file that a listed file is proven to be, under the path of the listed one."""
+    def content_of(self, listed: RemoteFile, as_new: Entry | None = None) -> ReusedFile | None:
+        """The committed file that a listed file is proven to be, under the path of the listed one.
+
+        `as_new` is an entry known to be as new as the listing: what it holds is proven by that.
+        """
         held = self.held.get(listed.path)
-        if held is not None and state_of(listed, held.file, held.validator) == "same":
-            return _reused(listed.path, held)
+        if held is not None:
+            state = state_of(listed, held.file, held.validator)
+            if state == "same" or (state == "unknown" and held.entry == as_new):
+                return _reused(listed.path, held)
         twin = self._by_digest.get(listed.sha256) if listed.sha256 is not None else None
         return None if twin is None else _reused(listed.path, twin)
+
+    def as_new_as(self, listing: RemoteTree) -> Entry | None:
+        """The entry that answers for the location, if it is not older than a listing of it."""
+        entry = covering(self.cache, self.location)
+        return entry if entry is not None and entry.taken_at >= listing.listed_at else None
 
     @cached_property
     def held(self) -> dict[str, Held]:

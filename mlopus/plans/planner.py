@@ -1,0 +1,88 @@
+"""Planning: from any request and its facts to a plan."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+import attrs
+
+from mlopus.errors import MlopusError
+from mlopus.plans.cache import plan_cache
+from mlopus.plans.changes import CreateRun, RegisterVersion
+from mlopus.plans.facts import Facts
+from mlopus.plans.fetch import plan_fetch
+from mlopus.plans.place import plan_place
+from mlopus.plans.plan import Plan
+from mlopus.plans.publish import plan_publish
+from mlopus.plans.publish_metadata import plan_tracking
+from mlopus.plans.requests import (
+    CacheArtifact,
+    CacheMeta,
+    CleanCachedArtifact,
+    CreateExp,
+    CreateRegisteredModel,
+    CreateRunIn,
+    GetArtifact,
+    GetEntity,
+    LogMetricPoints,
+    LogMetrics,
+    LogModelVersion,
+    LogParams,
+    LogRunArtifact,
+    PlaceArtifact,
+    Request,
+    SetEntityTags,
+    SetRunStatus,
+)
+from mlopus.plans.steps import Step
+from mlopus.result import Result
+
+
+def plan(request: Request, facts: Facts) -> Result[Plan, MlopusError]:
+    """Work out what a request means, given what is known. Pure: asks nobody, changes nothing.
+
+    Args:
+        request: What was asked.
+        facts: What was gathered for it; each family's planner says what it needs.
+
+    Returns:
+        A plan whose execution makes it so; empty where it is so already.
+
+    Fails with:
+        MlopusError: What that family's planner fails with: bad values, conflicts, nothing there.
+
+    Raises:
+        ValueError: The facts lack what the request needs.
+    """
+    match request:
+        case GetEntity() | CacheMeta():
+            return plan_fetch(request, facts)
+        case CacheArtifact() | GetArtifact() | CleanCachedArtifact():
+            return plan_cache(request, facts)
+        case PlaceArtifact():
+            return plan_place(request, facts)
+        case LogRunArtifact() | LogModelVersion():
+            return plan_publish(request, facts)
+        case (
+            CreateExp()
+            | CreateRegisteredModel()
+            | CreateRunIn()
+            | SetRunStatus()
+            | SetEntityTags()
+            | LogParams()
+            | LogMetrics()
+            | LogMetricPoints()
+        ):
+            return plan_tracking(request, facts)
+        case _:
+            assert_never(request)
+
+
+def replayable(plan: Plan) -> Plan:
+    """The same plan for an operation that may have been carried out before: it looks first, then creates."""
+    stages = tuple(tuple(_looking_first(step) for step in stage) for stage in plan.stages)
+    return attrs.evolve(plan, stages=stages)
+
+
+def _looking_first(step: Step) -> Step:
+    return attrs.evolve(step, may_exist=True) if isinstance(step, CreateRun | RegisterVersion) else step
