@@ -12,7 +12,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m mlopus", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     tour = commands.add_parser("tour", help="do the main job once, printing each plan before it is executed")
-    tour.add_argument("--tracking-uri", help="an MLflow server or a folder; default: a store in the tour's folder")
+    tour.add_argument(
+        "--tracking-uri", help="an MLflow server or a folder; default: a store in the tour's folder"
+    )
     tour.add_argument("--folder", help="where the tour keeps its files; default: a new temporary folder")
     chosen = parser.parse_args(arguments)
     from mlopus.tour import run_tour  # noqa: PLC0415 (only for the tour)
