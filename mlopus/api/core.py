@@ -112,7 +112,7 @@ class ApiCore:
         where = self._lazy.wiring.uri or "given repositories"
         return f"{type(self).__name__}({where}{', offline' if self.settings.offline_mode else ''})"
 
-    def _planned(self, call: Result[Call, MlopusError]) -> Result[Plan, MlopusError]:
+    def planned(self, call: Result[Call, MlopusError]) -> Result[Plan, MlopusError]:
         """The plan of a call; nothing of what it plans is done."""
         if isinstance(call, Failure):
             return call
@@ -143,8 +143,8 @@ class ApiCore:
 
     def receipt_of(self, call: Result[Call, MlopusError]) -> Result[Receipt, MlopusError]:
         """The receipt of a call, planned and executed. A write that fails is also logged."""
-        planned = self._planned(call)
-        done = planned if isinstance(planned, Failure) else self._executed(planned.unwrap())
+        plan = self.planned(call)
+        done = plan if isinstance(plan, Failure) else self._executed(plan.unwrap())
         if isinstance(done, Failure) and isinstance(call, Success) and call.unwrap().writes:
             from mlopus.plans.verbs import verb_of
 
