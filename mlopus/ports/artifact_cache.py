@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from mlopus.domain.manifest import ArtifactSubject, Entry, Manifest
@@ -21,11 +22,17 @@ class Staging(TreeSink, Protocol):
         ...
 
     def adopt(self, step: StageFiles, source: TreeSource, meter: Meter) -> Result[Transferred, MlopusError]:
-        """Take files of the user's. One that is no longer what was hashed is StalePlan, left alone."""
+        """Take files of the user's. One that is no longer what was hashed is StalePlan, left alone.
+
+        What is moved keeps its place until the tree is committed.
+        """
         ...
 
     def commit(self, step: CommitTree) -> Result[Committed, MlopusError]:
-        """Make the tree visible whole, then write its entry. An equal tree is used instead of this one."""
+        """Make the tree visible whole, then write its entry. An equal tree is used instead of this one.
+
+        An equal tree that is damaged is mended with the files of this one.
+        """
         ...
 
     def discard(self) -> None:
@@ -46,12 +53,19 @@ class ArtifactCache(Protocol):
         """Whether trees can be committed."""
         ...
 
-    def covering(self, subject: ArtifactSubject, path: str) -> Result[tuple[Entry, ...], MlopusError]:
-        """Entries at or above a path whose trees are there, newest first."""
+    def covering(
+        self, subject: ArtifactSubject, path: str, *, with_validators: bool = True
+    ) -> Result[tuple[Entry, ...], MlopusError]:
+        """Entries at or above a path whose trees are there, newest first; of equally new ones, the deepest.
+
+        Without validators, those of the entries are left empty: a hit is decided without reading them.
+        """
         ...
 
-    def overlapping(self, subject: ArtifactSubject, path: str) -> Result[tuple[Entry, ...], MlopusError]:
-        """Entries at, above and below a path, newest first. With path "": all of the subject."""
+    def overlapping(
+        self, subject: ArtifactSubject, path: str, *, with_validators: bool = True
+    ) -> Result[tuple[Entry, ...], MlopusError]:
+        """Entries at, above and below a path, ordered as by `covering`. With path "": all of the subject."""
         ...
 
     def manifest(self, tree_key: str) -> Result[Manifest, MlopusError]:
@@ -63,7 +77,10 @@ class ArtifactCache(Protocol):
         ...
 
     def damaged(self, tree_key: str, path: str) -> Result[tuple[str, ...], MlopusError]:
-        """Files at a path of a tree whose size or modification time is not what was committed."""
+        """Files at a path of a tree that are not what was committed, by their paths in the tree.
+
+        Their sizes and modification times are compared; only a file of another time is hashed.
+        """
         ...
 
     def stage(self) -> Result[Staging, MlopusError]:
@@ -76,4 +93,8 @@ class ArtifactCache(Protocol):
 
     def can_reflink_from(self, path: str) -> bool:
         """Whether files of that folder's disk can share bytes with this cache, by trying."""
+        ...
+
+    def alone(self, subject: ArtifactSubject, path: str) -> AbstractContextManager[None]:
+        """A block for one writer at a time, so that the same is not fetched twice; nothing depends on it."""
         ...

@@ -17,7 +17,7 @@ class TreeSource(Protocol):
         ...
 
     def local_path(self, path: str) -> str | None:
-        """The file or folder's own path on this disk; None where there is none."""
+        """The file or folder's own path on this disk; None where it has none, or is not there."""
         ...
 
 
@@ -37,5 +37,9 @@ class TreeSink(Protocol):
     """A tree that is written file by file. Thread-safe for different paths."""
 
     def create(self, path: str) -> AbstractContextManager[FileSink]:
-        """A new file. Leaving the block without an exception completes it, else it is dropped."""
+        """A new file. Leaving the block without an exception completes it, else it is dropped.
+
+        Raises:
+            MlopusError: The file cannot be made or completed (StoreFailed, IllegalPath).
+        """
         ...

@@ -1,0 +1,1 @@
+"""Repositories on the local disk: the artifact cache, and the user's own files."""

@@ -1,0 +1,142 @@
+"""The ladder of ways to give a file's content another name: links first, where the disk can."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+
+from mlopus.plans.steps import LinkKind
+from mlopus.repositories.disk.files import errno_of
+
+_DISK_CANNOT = frozenset(
+    {
+        errno.EPERM,
+        errno.ENOTSUP,
+        errno.EOPNOTSUPP,
+        errno.EXDEV,
+        errno.ENOTTY,
+        errno.ENOSYS,
+        errno.EINVAL,
+    }
+)
+"""The disk does not do this at all, so the next file need not try."""
+_FILE_CANNOT = frozenset({errno.EMLINK, errno.ETXTBSY, errno.EAGAIN})
+"""This file cannot, others may: it has as many links as the disk allows, say."""
+
+READ_ONLY = 0o444
+READ_WRITE = 0o666
+
+
+class Ladder:
+    """Tries ways in order, for many files, and remembers which ones a disk does not offer.
+
+    Links made by one ladder stay within one pair of disks. Copies and clones get `mode` less the
+    umask; the modes of linked files are those of what they link to.
+    """
+
+    def __init__(self, kinds: tuple[LinkKind, ...], mode: int = READ_ONLY) -> None:
+        self._kinds: tuple[LinkKind, ...] = kinds
+        self._mode = mode
+
+    def put(self, source: str, target: str) -> LinkKind:
+        """Make `target`, which is not there yet, have the content of `source`; answers how.
+
+        Raises:
+            OSError: Of the last way tried, if none works; of any that fails for another reason than
+                that the disk or the file does not allow it.
+        """
+        refusal = OSError(errno.ENOTSUP, "the disk offers none of the ways asked for", target)
+        for kind in self._kinds:
+            try:
+                _WAYS[kind](source, target, self._mode)
+            except OSError as error:
+                number = errno_of(error)
+                if number in _DISK_CANNOT:
+                    self._give_up(kind)
+                elif number not in _FILE_CANNOT:
+                    raise
+                refusal = error
+            else:
+                return kind
+        raise refusal
+
+    def _give_up(self, kind: LinkKind) -> None:
+        self._kinds = tuple(other for other in self._kinds if other != kind)
+
+
+def copy_file(source: str, target: str, mode: int = READ_WRITE) -> int:
+    """Copy a file's bytes to a new file, in the kernel where it offers that; answers their number."""
+    reader = os.open(source, os.O_RDONLY)
+    try:
+        writer = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        try:
+            return _copy_bytes(reader, writer)
+        except BaseException:
+            os.unlink(target)
+            raise
+        finally:
+            os.close(writer)
+    finally:
+        os.close(reader)
+
+
+def can_reflink(source: str, folder: str, name: str) -> bool:
+    """Whether a file of one disk can share bytes with files in a folder, found out by trying."""
+    probe = os.path.join(folder, name)
+    try:
+        _reflink(source, probe, READ_WRITE)
+    except OSError:
+        return False
+    os.unlink(probe)
+    return True
+
+
+def _copy_bytes(reader: int, writer: int) -> int:
+    size = os.fstat(reader).st_size
+    done = 0
+    while done < size:
+        try:
+            count = os.copy_file_range(reader, writer, size - done)
+        except (AttributeError, OSError) as error:
+            if done or (isinstance(error, OSError) and error.errno == errno.ENOSPC):
+                raise
+            break
+        if count == 0:
+            break
+        done += count
+    while chunk := os.read(reader, 1 << 20):  # also what the kernel would not copy, as of /proc
+        view = memoryview(chunk)
+        while view:
+            view = view[os.write(writer, view) :]
+        done += len(chunk)
+    return done
+
+
+def _symlink(source: str, target: str, mode: int) -> None:  # noqa: ARG001 (one shape for all ways)
+    os.stat(source)  # a link to nothing would be made without a word
+    os.symlink(source, target)
+
+
+def _hardlink(source: str, target: str, mode: int) -> None:  # noqa: ARG001 (one shape for all ways)
+    os.link(source, target)
+
+
+def _reflink(source: str, target: str, mode: int) -> None:
+    from reflink_copy import reflink  # noqa: PLC0415 (a compiled extension, loaded on use)
+
+    reflink(source, target)
+    given = os.stat(target).st_mode  # less the umask already; macOS gives the mode of the source
+    os.chmod(target, (given | mode & 0o200) & mode)
+
+
+def _copy(source: str, target: str, mode: int) -> None:
+    copy_file(source, target, mode)
+
+
+_WAYS: dict[LinkKind, Callable[[str, str, int], None]] = {
+    "symlink": _symlink,
+    "hardlink": _hardlink,
+    "reflink": _reflink,
+    "copy": _copy,
+}
