@@ -39,6 +39,12 @@ def is_content_name(name: str) -> bool:
     return "/" not in name and "\0" not in name and name not in _NO_NAME - {""}
 
 
+def path_in_tree(location: str, tree_key: str) -> str | None:
+    """Which path of a tree an absolute path names, in whatever cache the tree is; None if it names none."""
+    _, found, rest = location.partition(f"/trees/{tree_key}/")
+    return rest.partition("/")[2] if found else None
+
+
 @attrs.frozen
 class Layout:
     """The paths of a cache folder. Nothing is read or made here.
