@@ -1,0 +1,224 @@
+"""Steps in words: one line for each, for people and for messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import assert_never
+
+import attrs
+
+from mlopus.domain.keys import key_of
+from mlopus.domain.manifest import ArtifactSubject
+from mlopus.domain.records import OPERATION_TAG, Texts
+from mlopus.plans.bindings import created_key, is_creating
+from mlopus.plans.changes import (
+    CreateExperiment,
+    CreateModel,
+    CreateRun,
+    EnsureExperiment,
+    EnsureModel,
+    LogBatch,
+    RegisterVersion,
+    SetTags,
+    TrackingChange,
+    UpdateRun,
+)
+from mlopus.plans.effects import concerns
+from mlopus.plans.steps import (
+    Ask,
+    AskServer,
+    CacheRows,
+    CommitTree,
+    FetchEntity,
+    FetchFiles,
+    PlaceTree,
+    ReflectChange,
+    RemoveFiles,
+    RemoveRemoteFiles,
+    StageFiles,
+    Step,
+    UploadFiles,
+    WithdrawEntries,
+)
+from mlopus.plans.verbs import entity_in_words
+
+_MAX_NAMES = 5
+_UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB")
+_KIB = 1024
+
+
+@attrs.frozen
+class Row:
+    """One line: what is done, to what, how large that is, and why or how."""
+
+    word: str
+    name: str
+    size: str = ""
+    note: str = ""
+
+
+def human_size(size_bytes: int | None) -> str:
+    """A size for people; "?" where a store tells none.
+
+    Example:
+        >>> human_size(1023), human_size(1536), human_size(None)
+        ('1023 B', '1.5 KiB', '?')
+    """
+    if size_bytes is None:
+        return "?"
+    if size_bytes < _KIB:
+        return f"{size_bytes} B"
+    size = float(size_bytes)
+    for unit in _UNITS:
+        size /= _KIB
+        if round(size, 1) < _KIB:
+            return f"{size:.1f} {unit}"
+    return f"{size:.1f} {_UNITS[-1]}"
+
+
+def total_size(sizes: Iterable[int | None]) -> str:
+    """The size of files together; "?" if one is not known."""
+    known = list(sizes)
+    return human_size(None if None in known else sum(size or 0 for size in known))
+
+
+def count(number: int, thing: str) -> str:
+    """A number of things.
+
+    Example:
+        >>> count(1, "file"), count(1200, "file")
+        ('1 file', '1,200 files')
+    """
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def step_title(step: Step) -> str:
+    """A step in a few words, for messages."""
+    row = headline(step)
+    return f"{row.word} {row.name}"
+
+
+def headline(step: Step) -> Row:
+    """A step in one line."""
+    match step:
+        case FetchEntity() | CacheRows() | ReflectChange():
+            return _of_metadata(step)
+        case FetchFiles():
+            size = total_size(file.size_bytes for file in step.files)
+            note = f"{count(len(step.reused), 'file')} held already" if step.reused else ""
+            return Row("fetch", f"{count(len(step.files), 'file')} from {step.store_url}", size, note)
+        case StageFiles():
+            size = total_size(file.size_bytes for file in step.files)
+            return Row("cache", count(len(step.files), "file"), size, how_in_words(step.ladder))
+        case CommitTree():
+            return Row("commit", f"{_path_of(step.subject, step.path)} to the cache")
+        case WithdrawEntries():
+            return Row("withdraw", f"what is cached of {_path_of(step.subject, step.path)}")
+        case PlaceTree():
+            size = total_size(file.size_bytes for file in step.files)
+            return Row("place", count(len(step.files), "file"), size, how_in_words(step.ladder))
+        case UploadFiles():
+            size = total_size(upload.file.size_bytes for upload in step.files)
+            return Row("upload", f"{count(len(step.files), 'file')} to {step.store_url}", size)
+        case RemoveRemoteFiles():
+            size = total_size(file.size_bytes for file in step.files)
+            return Row("remove", f"{count(len(step.files), 'file')} from {step.store_url}", size)
+        case RemoveFiles():
+            size = total_size(file.size_bytes for file in step.files)
+            return Row("remove", f"{count(len(step.files), 'file')} from the {step.root}", size)
+        case _:
+            return _of_change(step)
+
+
+def how_in_words(ladder: Sequence[str] | str) -> str:
+    """How files come to their place.
+
+    Example:
+        >>> how_in_words(("reflink", "copy")), how_in_words(("symlink",))
+        ('reflink, else copy', 'symlink')
+    """
+    return ladder if isinstance(ladder, str) else ", else ".join(ladder)
+
+
+def _of_metadata(step: FetchEntity | CacheRows | ReflectChange) -> Row:
+    match step:
+        case FetchEntity():
+            kept = ", then kept in the cache" if step.keep else ""
+            asked = ", else ".join(_asked(ask) for ask in step.ask)
+            return Row("fetch", entity_in_words(step.key), note=f"from {asked}{kept}")
+        case CacheRows():
+            names = (entity_in_words(key_of(record)) for record in step.records)
+            return Row("cache", f"metadata of {', '.join(names)}")
+        case ReflectChange():
+            return Row("cache", _reflected(step.change))
+        case _:
+            assert_never(step)
+
+
+def _asked(ask: Ask) -> str:
+    if isinstance(ask, AskServer):
+        return "the server"
+    return "the cache" if ask.max_age_s is None else f"the cache if not older than {ask.max_age_s:g} s"
+
+
+def _reflected(change: TrackingChange) -> str:
+    if is_creating(change):
+        return f"the new {created_key(change)}"
+    key = concerns(change)
+    return "the change" if key is None else f"the change of {entity_in_words(key)}"
+
+
+def _of_change(change: TrackingChange) -> Row:
+    match change:
+        case CreateExperiment():
+            return Row("create", f"experiment {change.name!r}", note=_tags(change.tags))
+        case EnsureExperiment():
+            return Row("create", f"experiment {change.name!r}", note="unless it is there")
+        case CreateModel():
+            return Row("create", f"model {change.name!r}", note=_tags(change.tags))
+        case EnsureModel():
+            return Row("create", f"model {change.name!r}", note="unless it is there")
+        case CreateRun():
+            name = "a run" if change.name is None else f"run {change.name!r}"
+            note = "  ".join(filter(None, (change.status.name, _tags(change.tags))))
+            return Row("create", f"{name} in experiment {change.exp_id}", note=note)
+        case UpdateRun():
+            status = "" if change.status is None else change.status.name
+            end_time = "" if change.end_time is None else "end time"
+            name = "" if change.name is None else f"name {change.name!r}"
+            note = ", ".join(filter(None, (status, end_time, name)))
+            return Row("update", f"run {change.run_id}", note=note)
+        case LogBatch():
+            points = [sample.key for sample in change.metrics]
+            found = (("param", [*change.params]), ("metric point", points), ("tag", [*change.tags]))
+            note = "  ".join(_named(what, names) for what, names in found if names)
+            return Row("log", f"to run {change.run_id}", note=note)
+        case SetTags():
+            return Row("tag", entity_in_words(change.on), note=_tags(change.tags))
+        case RegisterVersion():
+            run = f"run {change.run_id}  " if change.run_id else ""
+            note = "  ".join(filter(None, (f"{run}from {change.source}", _tags(change.tags))))
+            return Row("register", f"version of {change.model_name!r}", note=note)
+        case _:
+            assert_never(change)
+
+
+def _tags(tags: Texts) -> str:
+    own = [key for key in tags if key != OPERATION_TAG]
+    return _named("tag", own) if own else ""
+
+
+def _named(thing: str, names: Sequence[str]) -> str:
+    """How many, and the first of them by name.
+
+    Example:
+        >>> _named("tag", ["b", "a"])
+        '2 tags: a, b'
+    """
+    distinct = sorted(frozenset(names))
+    shown = ", ".join(distinct[:_MAX_NAMES])
+    return f"{count(len(names), thing)}: {shown}{', …' if len(distinct) > _MAX_NAMES else ''}"
+
+
+def _path_of(subject: ArtifactSubject, path: str) -> str:
+    return f"{path!r} of {subject}" if path else f"the artifacts of {subject}"
