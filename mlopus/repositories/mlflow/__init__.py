@@ -1,0 +1,1 @@
+"""MLflow servers over REST. Nothing here imports httpx before the first request."""
