@@ -53,7 +53,7 @@ class Endpoint:
     @property
     def place(self) -> str:
         """The address as errors name it."""
-        return without_user(self.uri)
+        return without_user(self.uri).rstrip("/")
 
     @property
     def origin(self) -> WebOrigin | None:

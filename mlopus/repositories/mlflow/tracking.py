@@ -202,7 +202,7 @@ class MlflowTracking:
                 assert_never(key)
 
     def send(self, change: TrackingChange) -> Result[Record | None, MlopusError]:
-        """Make a change: one request, one a tag for `SetTags`, and what `creating` says of those that create."""
+        """Make a change: one request, one a tag for `SetTags`; what creates, as `creating` describes."""
         match change:
             case CreateExperiment() | EnsureExperiment():
                 return create_experiment(self.transport, change)
