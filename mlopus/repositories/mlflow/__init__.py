@@ -1,1 +1,6 @@
-"""MLflow servers over REST. Nothing here imports httpx before the first request."""
+"""MlflowTracking: MLflow servers over REST. Nothing here loads httpx before the first request."""
+
+from mlopus.repositories.mlflow.endpoint import AuthCallable, RequestParts
+from mlopus.repositories.mlflow.tracking import MlflowTracking
+
+__all__ = ["AuthCallable", "MlflowTracking", "RequestParts"]
