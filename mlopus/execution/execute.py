@@ -101,7 +101,7 @@ def _made_for_others(plan: Plan, repositories: Repositories) -> StalePlan | None
     if plan.origin != here:
         hint = "Execute it with an API of that server, or plan again with this one."
         return StalePlan(thing=f"plan {plan.verb}", expected=str(plan.origin), found=str(here), hint=hint)
-    if plan.cache_id is not None and plan.cache_id != repositories.artifacts.cache_id:
+    if plan.cache_id and plan.cache_id != repositories.artifacts.cache_id:  # a cache not made yet has none
         expected, found = f"cache {plan.cache_id}", f"cache {repositories.artifacts.cache_id}"
         return StalePlan(thing=f"plan {plan.verb}", expected=expected, found=found)
     return None

@@ -1,0 +1,153 @@
+"""A metadata cache in memory."""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime
+from typing import Any
+
+import attrs
+
+from mlopus.domain.keys import (
+    AliasKey,
+    EntityKey,
+    ExperimentKey,
+    ExperimentName,
+    ModelKey,
+    OwnKey,
+    VersionKey,
+    key_of,
+    kind_of,
+)
+from mlopus.domain.records import ExperimentRecord, ModelRecord, Record, VersionRecord
+from mlopus.domain.text import TextCodec, codec_named
+from mlopus.errors import MlopusError, NotCached
+from mlopus.plans.effects import applied, concerns
+from mlopus.plans.pending import Pending
+from mlopus.plans.search import Page, PageToken, PushDown, SearchSpec
+from mlopus.plans.steps import ReflectChange
+from mlopus.ports.metadata_cache import CachedRecord
+from mlopus.repositories.memory.rows import PREDICATE, page_of
+from mlopus.result import Failure, Result, Success
+
+PLACE = "the cache in memory"
+
+
+@attrs.define(eq=False)
+class _Rows:
+    """What is cached. A copy in another process is a cache of its own with the same content."""
+
+    by_key: dict[OwnKey, CachedRecord] = attrs.field(factory=dict[OwnKey, CachedRecord])
+    lock: threading.RLock = attrs.field(factory=threading.RLock, repr=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        with self.lock:
+            return {"by_key": dict(self.by_key)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.by_key = state["by_key"]
+        self.lock = threading.RLock()
+
+
+@attrs.frozen
+class MemoryMetadataCache:
+    """Entities that were fetched, gone with the object."""
+
+    text_codec: str = "plain"
+    _rows: _Rows = attrs.field(factory=_Rows, repr=False, alias="rows", kw_only=True)
+
+    @property
+    def is_writable(self) -> bool:
+        """Always."""
+        return True
+
+    @property
+    def _codec(self) -> TextCodec:
+        return codec_named(self.text_codec)
+
+    def get(self, key: EntityKey) -> Result[CachedRecord, MlopusError]:
+        """The entity of that key, without parents."""
+        with self._rows.lock:
+            found = self._find(key)
+        return (
+            Failure(NotCached(kind=kind_of(key), key=str(key), place=PLACE))
+            if found is None
+            else Success(found)
+        )
+
+    def _find(self, key: EntityKey) -> CachedRecord | None:
+        rows = self._rows.by_key
+        match key:
+            case ExperimentName():
+                named = (
+                    row
+                    for row in rows.values()
+                    if isinstance(row.record, ExperimentRecord) and row.record.name == key.name
+                )
+                return next(named, None)
+            case AliasKey():
+                model = rows.get(ModelKey(key.name))
+                if model is not None and isinstance(model.record, ModelRecord):
+                    version = model.record.aliases.get(key.alias)
+                    return None if version is None else rows.get(VersionKey(key.name, version))
+                carrying = (row for row in rows.values() if _carries(row.record, key))
+                return next(carrying, None)
+            case _:
+                return rows.get(key)
+
+    def put(self, records: tuple[Record, ...], taken_at: datetime) -> Result[None, MlopusError]:
+        """Keep entities as taken at that time."""
+        with self._rows.lock:
+            self._rows.by_key.update(
+                {key_of(record): CachedRecord(record=record, as_of=taken_at) for record in records}
+            )
+        return Success(None)
+
+    def reflect(self, step: ReflectChange) -> Result[None, MlopusError]:
+        """Let what is cached follow a change."""
+        with self._rows.lock:
+            created = step.created
+            if created is not None and not isinstance(created, Pending):
+                if step.add or key_of(created) in self._rows.by_key:
+                    self.put((created,), step.taken_at)
+                return Success(None)
+            key = concerns(step.change)
+            row = None if key is None else self._rows.by_key.get(key)
+            if row is not None:
+                changed = attrs.evolve(row, record=applied(row.record, step.change))
+                self._rows.by_key[key_of(row.record)] = changed
+        return Success(None)
+
+    def prepare(self, spec: SearchSpec) -> PushDown:  # noqa: ARG002 (every search is evaluated whole)
+        """The whole query is evaluated, in memory."""
+        return PREDICATE
+
+    def find(self, spec: SearchSpec, token: PageToken = None) -> Result[Page, MlopusError]:
+        """One page of a search over what is cached."""
+        with self._rows.lock:
+            for exp_id in spec.exp_ids:
+                if ExperimentKey(exp_id) not in self._rows.by_key:
+                    return Failure(NotCached(kind="experiment", key=exp_id, place=PLACE))
+            records = tuple(row.record for row in self._rows.by_key.values())
+
+            def parent(key: OwnKey) -> Record | None:
+                row = self._rows.by_key.get(key)
+                return None if row is None else row.record
+
+            return Success(page_of(records, spec, token, self._codec, parent))
+
+    def oldest(self, spec: SearchSpec) -> Result[datetime | None, MlopusError]:
+        """When the oldest row that a search may see was taken."""
+        with self._rows.lock:
+            rows = tuple(self._rows.by_key.items())
+        return Success(min((row.as_of for key, row in rows if kind_of(key) == spec.kind), default=None))
+
+    def clear(self) -> Result[None, MlopusError]:
+        """Forget every entity."""
+        with self._rows.lock:
+            self._rows.by_key.clear()
+        return Success(None)
+
+
+def _carries(record: Record, key: AliasKey) -> bool:
+    return isinstance(record, VersionRecord) and record.name == key.name and key.alias in record.aliases
