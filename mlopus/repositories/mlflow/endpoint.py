@@ -20,18 +20,8 @@ WebOrigin: TypeAlias = tuple[str, str, int]
 """Scheme, host and port."""
 
 
-@attrs.frozen(kw_only=True)
-class RequestParts:
-    """What an `auth` callable is given: a request about to be sent. `body` is None for a stream."""
-
-    method: str
-    url: str
-    headers: immutabledict[str, str] = attrs.field(repr=False)
-    body: bytes | None = attrs.field(default=None, repr=False)
-
-
-AuthCallable: TypeAlias = Callable[[RequestParts], Mapping[str, str]]
-"""Gives the headers that let a request in; asked anew for every one."""
+AuthCallable: TypeAlias = Callable[[str, str, Mapping[str, str]], Mapping[str, str]]
+"""(method, URL, headers) to the headers to add: asked anew for every request to the server's origin."""
 
 
 @attrs.frozen(kw_only=True)
@@ -66,7 +56,9 @@ class Endpoint:
         prefix = urlunsplit((parts.scheme, host or parts.netloc, parts.path.rstrip("/"), "", ""))
         return f"{prefix}{target}"
 
-    def own_headers(self, parts: RequestParts) -> Result[immutabledict[str, str], InvalidValue]:
+    def own_headers(
+        self, method: str, url: str, headers: Mapping[str, str]
+    ) -> Result[immutabledict[str, str], InvalidValue]:
         """The headers for this server alone, those of the `auth` callable among them.
 
         Fails with:
@@ -78,7 +70,7 @@ class Endpoint:
         if (authorization := self._authorization()) is not None:
             own["Authorization"] = authorization
         if self.auth is not None:
-            own |= self.auth(attrs.evolve(parts, headers=immutabledict({**parts.headers, **own})))
+            own |= self.auth(method, url, immutabledict({**headers, **own}))
         for name, value in own.items():
             if not (_is_sendable(name) and _is_sendable(value)):
                 return Failure(

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 from urllib.parse import urljoin
 
 import attrs
-from immutabledict import immutabledict
 
 from mlopus.errors import IllegalPath, InvalidValue, MlopusError, UnreadableReply
 from mlopus.ports.meter import Meter, NoMeter
-from mlopus.repositories.mlflow.endpoint import Endpoint, RequestParts, origin_of, place_of
+from mlopus.repositories.mlflow.endpoint import Endpoint, origin_of, place_of
 from mlopus.repositories.mlflow.policy import Fault, Policy, answer
 from mlopus.repositories.process_local import PerProcess
 from mlopus.result import Failure, Result, Success
@@ -188,9 +187,7 @@ class Transport:
         is_home = origin_of(url) == self.endpoint.origin
         sent = {"User-Agent": "mlopus", **headers}
         if is_home:
-            body = content if isinstance(content, bytes) else None
-            parts = RequestParts(method=request.method, url=url, headers=immutabledict(sent), body=body)
-            own = self.endpoint.own_headers(parts)
+            own = self.endpoint.own_headers(request.method, url, sent)
             if isinstance(own, Failure):
                 return Fault(error=own.failure(), is_final=True)
             sent |= own.unwrap()
