@@ -1,0 +1,153 @@
+"""Simulation: what a plan makes of facts, without anybody doing it. The model that tests trust.
+
+Digests and validators that only execution tells are symbols (`mlopus.plans.symbols`). What a plan
+fetches of metadata is not known before, and changes no facts.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+import attrs
+from immutabledict import immutabledict
+
+from mlopus.domain.keys import key_of
+from mlopus.domain.locations import path_below_url
+from mlopus.domain.records import OPERATION_TAG, ExperimentRecord, ModelRecord, Record, VersionRecord
+from mlopus.plans.bindings import CreatingStep, bindings_of, created_key, is_creating
+from mlopus.plans.changes import (
+    CreateExperiment,
+    CreateModel,
+    CreateRun,
+    EnsureExperiment,
+    EnsureModel,
+    LogBatch,
+    RegisterVersion,
+    SetTags,
+    TrackingChange,
+    UpdateRun,
+)
+from mlopus.plans.effects import applied, created_record
+from mlopus.plans.facts import Facts
+from mlopus.plans.outcomes import Recorded
+from mlopus.plans.pending import Pending, bind
+from mlopus.plans.plan import Plan
+from mlopus.plans.simulate_bytes import World, simulate_bytes
+from mlopus.plans.steps import (
+    Bindings,
+    CacheRows,
+    CommitTree,
+    FetchEntity,
+    FetchFiles,
+    PlaceTree,
+    ReflectChange,
+    RemoveFiles,
+    RemoveRemoteFiles,
+    StageFiles,
+    Step,
+    UploadFiles,
+    WithdrawEntries,
+)
+from mlopus.plans.symbols import NOTHING, Learned
+
+
+def simulate(facts: Facts, plan: Plan, told: Learned = NOTHING) -> Facts:
+    """What the facts are once the plan is executed, if nothing fails and nobody else writes.
+
+    Args:
+        facts: Those the plan was made from, or any later ones.
+        plan: Any plan.
+        told: What a receipt told, to replace symbols.
+    """
+    world = World(facts=facts, told=told)
+    bindings: Bindings = immutabledict()
+    for stage in plan.stages:
+        bound: dict[str, object] = {}
+        for step in stage:
+            world, new = _performed(world, bind(step, bindings))
+            bound.update(new)
+        bindings |= bound
+    return world.facts
+
+
+def _performed(world: World, step: Step) -> tuple[World, Bindings]:
+    match step:
+        case FetchEntity():
+            return world, immutabledict()
+        case CacheRows():
+            return _with_cached(world, step.records), immutabledict()
+        case ReflectChange():
+            return _reflected(world, step), immutabledict()
+        case (
+            FetchFiles()
+            | StageFiles()
+            | CommitTree()
+            | WithdrawEntries()
+            | PlaceTree()
+            | UploadFiles()
+            | RemoveRemoteFiles()
+            | RemoveFiles()
+        ):
+            return simulate_bytes(world, step)
+        case (
+            CreateExperiment()
+            | EnsureExperiment()
+            | CreateRun()
+            | UpdateRun()
+            | LogBatch()
+            | SetTags()
+            | CreateModel()
+            | EnsureModel()
+            | RegisterVersion()
+        ):
+            return _changed(world, step)
+        case _:
+            assert_never(step)
+
+
+def _changed(world: World, change: TrackingChange) -> tuple[World, Bindings]:
+    facts = world.facts
+    if not is_creating(change):
+        records = tuple(applied(record, change) for record in facts.records)
+        return world.evolve(attrs.evolve(facts, records=records)), immutabledict()
+    there = _there_already(facts, change)
+    record = there or created_record(change, id=str(Pending(created_key(change))), now=facts.now)
+    bindings = bindings_of(change, Recorded(record=record))
+    if there is not None:
+        return world, bindings
+    versions = facts.versions_of_run
+    if isinstance(record, VersionRecord) and facts.location is not None:
+        path = path_below_url(record.source, facts.location.root_url)
+        versions = versions if path is None else (*versions, (record, path))
+    facts = attrs.evolve(facts, records=(*facts.records, record), versions_of_run=versions)
+    return world.evolve(facts), bindings
+
+
+def _there_already(facts: Facts, change: CreatingStep) -> Record | None:
+    """What this operation created before, or what has the name that is to be ensured."""
+    for record in facts.records:
+        if record.tags.get(OPERATION_TAG) == change.operation_id:
+            return record
+        match change:
+            case EnsureExperiment(name=name) if isinstance(record, ExperimentRecord) and record.name == name:
+                return record
+            case EnsureModel(name=name) if isinstance(record, ModelRecord) and record.name == name:
+                return record
+            case _:
+                continue
+    return None
+
+
+def _with_cached(world: World, records: tuple[Record, ...]) -> World:
+    rows = {key_of(record): record for record in (*world.facts.cached_records, *records)}
+    return world.evolve(attrs.evolve(world.facts, cached_records=tuple(rows.values())))
+
+
+def _reflected(world: World, step: ReflectChange) -> World:
+    facts = world.facts
+    rows = tuple(applied(record, step.change) for record in facts.cached_records)
+    world = world.evolve(attrs.evolve(facts, cached_records=rows))
+    created = step.created
+    if not step.add or created is None or isinstance(created, Pending):
+        return world
+    return _with_cached(world, (created,))

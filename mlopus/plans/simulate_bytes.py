@@ -1,0 +1,229 @@
+"""What steps on bytes make of facts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import assert_never
+
+import attrs
+from immutabledict import immutabledict
+
+from mlopus.domain.manifest import Entry, Manifest, ManifestFile, RemoteFile, RemoteTree
+from mlopus.domain.paths import overlaps
+from mlopus.plans.bindings import bindings_of
+from mlopus.plans.envelope import gathered
+from mlopus.plans.facts import CacheFacts, Facts, SourceFacts, TargetFacts, TargetFile
+from mlopus.plans.outcomes import Committed, Transferred
+from mlopus.plans.pending import known
+from mlopus.plans.place import linked
+from mlopus.plans.steps import (
+    Bindings,
+    ByteStep,
+    CachedTree,
+    CommitTree,
+    FetchFiles,
+    PlacedFile,
+    PlaceTree,
+    RemoveFiles,
+    RemoveRemoteFiles,
+    StageFiles,
+    TargetPresent,
+    UploadFiles,
+    WithdrawEntries,
+)
+from mlopus.plans.symbols import Learned, content_symbol
+from mlopus.plans.tables import still_empty
+
+
+@attrs.frozen(kw_only=True)
+class World:
+    """Facts in the middle of a plan, and what is staged and not committed."""
+
+    facts: Facts
+    told: Learned
+    staged: immutabledict[str, tuple[ManifestFile, ...]] = immutabledict()
+
+    def evolve(self, facts: Facts) -> World:
+        """The same with other facts."""
+        return attrs.evolve(self, facts=facts)
+
+    @property
+    def cache(self) -> CacheFacts:
+        """What the cache holds."""
+        return gathered(self.facts.cache, "the cache")
+
+    def with_cache(self, cache: CacheFacts) -> World:
+        """The same with another cache."""
+        return self.evolve(attrs.evolve(self.facts, cache=cache))
+
+    def with_staged(self, name: str, files: Iterable[ManifestFile]) -> World:
+        """The same with more files staged."""
+        held = {file.path: file for file in (*self.staged.get(name, ()), *files)}
+        return attrs.evolve(self, staged=self.staged | {name: tuple(held.values())})
+
+
+def simulate_bytes(world: World, step: ByteStep) -> tuple[World, Bindings]:
+    """The world after a step, and what the step binds."""
+    match step:
+        case FetchFiles():
+            fetched = [world.told.fetched(step.store_url, file) for file in step.files]
+            reused = [
+                ManifestFile(path=file.path, size_bytes=file.size_bytes, sha256=file.sha256)
+                for file in step.reused
+            ]
+            return world.with_staged(step.staged, (*fetched, *reused)), immutabledict()
+        case StageFiles():
+            return _staged(world, step), immutabledict()
+        case CommitTree():
+            return _committed(world, step)
+        case WithdrawEntries():
+            kept = tuple(
+                entry
+                for entry in world.cache.entries
+                if entry.subject != step.subject or not overlaps(entry.path, step.path)
+            )
+            return world.with_cache(attrs.evolve(world.cache, entries=kept)), immutabledict()
+        case PlaceTree():
+            return _placed(world, step), immutabledict()
+        case UploadFiles():
+            return _uploaded(world, step)
+        case RemoveRemoteFiles():
+            return _removed_remotely(world, step), immutabledict()
+        case RemoveFiles():
+            return _removed(world, step), immutabledict()
+        case _:
+            assert_never(step)
+
+
+def _staged(world: World, step: StageFiles) -> World:
+    staged = world.with_staged(
+        step.staged,
+        (ManifestFile(path=f.path, size_bytes=f.size_bytes, sha256=f.sha256) for f in step.files),
+    )
+    if step.ladder != "move and link":
+        return staged
+    source = gathered(world.facts.source, "the source")
+    linked_files = {file.path for file in step.files if file.size_bytes}
+    links = tuple(sorted({*source.links_leaving, *linked_files}))
+    return staged.evolve(attrs.evolve(world.facts, source=attrs.evolve(source, links_leaving=links)))
+
+
+def _committed(world: World, step: CommitTree) -> tuple[World, Bindings]:
+    manifest = Manifest.of(
+        step.name,
+        world.staged.get(step.staged, ()),
+        is_file=step.is_file,
+        empty_folders=step.empty_folders,
+    )
+    key = manifest.key
+    entry = Entry(
+        subject=step.subject,
+        path=step.path,
+        tree_key=key,
+        name=step.name,
+        is_file=step.is_file,
+        taken_at=step.taken_at,
+        store_url=step.store_url,
+        validators=known(step.validators),
+    )
+    others = tuple(
+        other for other in world.cache.entries if (other.subject, other.path) != (step.subject, step.path)
+    )
+    cache = attrs.evolve(
+        world.cache, entries=(entry, *others), manifests=world.cache.manifests | {key: manifest}
+    )
+    return world.with_cache(cache), bindings_of(step, Committed(tree_key=key, manifest=manifest))
+
+
+def _placed(world: World, step: PlaceTree) -> World:
+    target = gathered(world.facts.target, "the target")
+    committed = _committed_files(world, step)
+    files = tuple(_target_file(file, step, committed) for file in step.files)
+    there = TargetFacts(
+        path=target.path,
+        expectation=TargetPresent(digest="<as placed>", file_count=len(files)),
+        is_file=step.is_file,
+        files=files,
+        empty_folders=step.empty_folders,
+    )
+    return world.evolve(attrs.evolve(world.facts, target=there))
+
+
+def _committed_files(world: World, step: PlaceTree) -> dict[str, ManifestFile]:
+    if not isinstance(step.tree, CachedTree):
+        return {}
+    manifest = world.cache.manifests.get(known(step.tree.tree_key))
+    part = manifest.subtree(step.tree.path) if manifest is not None else None
+    return {} if part is None else {file.path: file for file in part.files}
+
+
+def _target_file(file: PlacedFile, step: PlaceTree, committed: dict[str, ManifestFile]) -> TargetFile:
+    held = committed.get(file.path)
+    size = held.size_bytes if held is not None else file.size_bytes or 0
+    if step.ladder[0] == "symlink" and size:
+        return TargetFile(path=file.path, size_bytes=size, links_to=linked(step.tree, file.path))
+    digest = held.sha256 if held is not None else file.sha256
+    if digest is None and not isinstance(step.tree, CachedTree):
+        remote = RemoteFile(path=file.path, size_bytes=file.size_bytes)
+        digest = content_symbol(step.tree.store_url, remote)
+    return TargetFile(path=file.path, size_bytes=size, sha256=digest)
+
+
+def _uploaded(world: World, step: UploadFiles) -> tuple[World, Bindings]:
+    store = gathered(world.facts.store, "the store")
+    before = store.listing or RemoteTree(listed_at=world.facts.now)
+    sent: dict[str, RemoteFile] = {}
+    validators: dict[str, str] = {}
+    for upload in step.files:
+        file = upload.file
+        validator = world.told.validator(step.store_url, file.path, file.sha256)
+        if "validator" in store.tells and validator is not None:
+            validators[file.path] = validator
+        sent[file.path] = RemoteFile(
+            path=file.path,
+            size_bytes=file.size_bytes if "size" in store.tells else None,
+            validator=validators.get(file.path),
+            sha256=file.sha256 if "sha256" in store.tells else None,
+        )
+    files = {file.path: file for file in before.files} | sent
+    folders = (*before.empty_folders, *step.empty_folders) if store.is_local else ()
+    listing = RemoteTree(
+        listed_at=max(before.listed_at, world.facts.now),
+        files=tuple(files[path] for path in sorted(files)),
+        empty_folders=still_empty(folders, files),
+        is_file=step.is_file,
+    )
+    done = Transferred(
+        file_count=len(sent),
+        total_bytes=sum(upload.file.size_bytes for upload in step.files),
+        validators=immutabledict(validators),
+    )
+    after = attrs.evolve(world.facts, store=attrs.evolve(store, listing=listing))
+    return world.evolve(after), bindings_of(step, done)
+
+
+def _removed_remotely(world: World, step: RemoveRemoteFiles) -> World:
+    store = gathered(world.facts.store, "the store")
+    listing = gathered(store.listing, "the listing of the store")
+    gone = {file.path for file in step.files}
+    kept = tuple(file for file in listing.files if file.path not in gone)
+    listing = attrs.evolve(listing, files=kept, is_file=listing.is_file and bool(kept))
+    return world.evolve(attrs.evolve(world.facts, store=attrs.evolve(store, listing=listing)))
+
+
+def _removed(world: World, step: RemoveFiles) -> World:
+    gone = {file.path for file in step.files}
+    facts = world.facts
+    match step.root:
+        case "source":
+            source = gathered(facts.source, "the source")
+            return world.evolve(attrs.evolve(facts, source=_without(source, gone)))
+        case "target":
+            target = gathered(facts.target, "the target")
+            kept = tuple(file for file in target.files if file.path not in gone)
+            return world.evolve(attrs.evolve(facts, target=attrs.evolve(target, files=kept)))
+
+
+def _without(source: SourceFacts, gone: set[str]) -> SourceFacts:
+    files = tuple(file for file in source.files if file.path not in gone)
+    return attrs.evolve(source, files=files, empty_folders=source.empty_folders if files else ())
