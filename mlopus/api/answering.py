@@ -32,7 +32,7 @@ def value_of(receipt: Receipt, api: MlflowApi) -> Any:
     """The value of the verb whose plan was executed."""
     bindings: Bindings = immutabledict()
     for done in receipt.steps:
-        bindings |= bindings_of(done.step, done.outcome)
+        bindings = bindings | bindings_of(done.step, done.outcome)
     answer = bind(receipt.plan.answer, bindings)
     viewer = Viewer(api, codec_named(api.settings.text_codec))
     match answer:

@@ -12,14 +12,14 @@ from typing import Any, ClassVar, cast
 import attrs
 from immutabledict import immutabledict
 
-from mlopus.domain.frozen import Value
+from mlopus.domain.frozen import Value, thaw
 from mlopus.domain.status import EntityKind, LifecycleStage, RunStatus
 
 Nested = immutabledict[str, Value]
 _UNCOMPARED = frozenset({"api", "as_of"})
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Entity:
     """What all entities share: `as_of` is None for a server's answer, else when the cache took it."""
 
@@ -38,11 +38,34 @@ class Entity:
     def __hash__(self) -> int:
         return hash((self.kind, *self._identity()))
 
+    def __repr__(self) -> str:
+        shown = ((name, value) for name, value in self._compared().items() if not _is_nothing(value))
+        return f"{type(self).__name__}({', '.join(f'{name}={_shown(value)}' for name, value in shown)})"
+
     def _identity(self) -> tuple[str, ...]:
         raise TypeError(f"{type(self).__name__} names no entity")
 
 
-@attrs.frozen(kw_only=True, eq=False)
+def _is_nothing(value: object) -> bool:
+    return value is None or value in ((), "", {}) or value == "active"
+
+
+def _shown(value: object) -> str:
+    """A value for people: parents by their names, mappings as dicts, times and states as texts."""
+    match value:
+        case Experiment() | Run() | Model():
+            return repr(value.name)
+        case immutabledict():
+            return repr(thaw(cast("Value", value)))
+        case datetime():
+            return value.isoformat()
+        case RunStatus():
+            return value.name
+        case _:
+            return repr(value)
+
+
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Experiment(Entity):
     """An experiment. `tags` are nested; `id` is text on every server."""
 
@@ -59,7 +82,7 @@ class Experiment(Entity):
         return (self.id,)
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Run(Entity):
     """A run with its experiment.
 
@@ -86,7 +109,7 @@ class Run(Entity):
         return (self.id,)
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Model(Entity):
     """A registered model. `aliases` maps each alias to a version."""
 
@@ -102,7 +125,7 @@ class Model(Entity):
         return (self.name,)
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ModelVersion(Entity):
     """A version of a registered model.
 

@@ -91,7 +91,7 @@ def execute(
                 if isinstance(result, Failure):
                     return Failure(_stopped(plan, step, result.failure(), receipt()))
                 done.append(StepReceipt(step=step, outcome=result.unwrap()))
-                bindings_now |= bindings_of(step, result.unwrap())
+                bindings_now = bindings_now | bindings_of(step, result.unwrap())
             bindings = bindings_now
     return Success(receipt())
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mlopus.handles.run import RunApi
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ExpApi(Experiment):
     """An experiment with an API. Its verbs are those of `MlflowApi`, on this experiment."""
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mlopus.handles.version import ModelVersionApi
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ModelApi(Model):
     """A registered model with an API. Its verbs are those of `MlflowApi`, on this model."""
 

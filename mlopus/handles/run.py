@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     from mlopus.api.references import ModelRef
     from mlopus.api.search import Search
     from mlopus.execution.receipts import Receipt
+    from mlopus.handles.exp import ExpApi
     from mlopus.handles.version import ModelVersionApi
     from mlopus.plans.requests import LinkChoice
 
 T = TypeVar("T")
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class RunApi(Run):
     """A run with an API. Its verbs are those of `MlflowApi`, on this run.
 
@@ -35,6 +36,7 @@ class RunApi(Run):
     manager it ends the run: FINISHED, or FAILED if the block raised, whose exception passes through.
     """
 
+    exp: ExpApi
     api: MlflowApi = attrs.field(repr=False)
 
     def __enter__(self) -> Self:

@@ -16,15 +16,19 @@ if TYPE_CHECKING:
     from mlopus.api.artifact_calls import PathLike
     from mlopus.api.client import MlflowApi
     from mlopus.execution.receipts import Receipt
+    from mlopus.handles.model import ModelApi
+    from mlopus.handles.run import RunApi
     from mlopus.plans.requests import LinkChoice
 
 T = TypeVar("T")
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ModelVersionApi(ModelVersion):
     """A model version with an API. Its verbs are those of `MlflowApi`, on this version."""
 
+    model: ModelApi
+    run: RunApi | None
     api: MlflowApi = attrs.field(repr=False)
 
     def list_artifacts(

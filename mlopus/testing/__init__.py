@@ -6,6 +6,11 @@ the Hypothesis strategies need the extra `testing`.
 
 from __future__ import annotations
 
+import atexit
+import os
+import shutil
+import tempfile
+import uuid
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -30,17 +35,26 @@ def in_memory(**settings: Any) -> MlflowApi:
         'demo'
     """
     from mlopus.api.client import MlflowApi
-    from mlopus.repositories.memory import memory_repositories
+    from mlopus.repositories.disk.workspace import LocalWorkspace
+    from mlopus.repositories.memory.artifact_cache import MemoryArtifactCache
+    from mlopus.repositories.memory.artifact_store import MemoryArtifactStore
+    from mlopus.repositories.memory.metadata_cache import MemoryMetadataCache
+    from mlopus.repositories.memory.tracking import MemoryTracking
     from mlopus.settings import Settings
 
     chosen = Settings(**{"progress": "off", **settings})
-    parts = memory_repositories(text_codec=chosen.text_codec)
     return MlflowApi(
-        tracking=parts.tracking,
-        cache=parts.cache,
-        artifacts=parts.artifacts,
-        stores=parts.stores,
-        workspace=parts.workspace,
-        clock=parts.clock,
+        tracking=MemoryTracking(text_codec=chosen.text_codec),
+        cache=MemoryMetadataCache(text_codec=chosen.text_codec),
+        artifacts=MemoryArtifactCache(),
+        stores=MemoryArtifactStore(),
+        workspace=LocalWorkspace(_temporary_folder()),
         settings=chosen,
     )
+
+
+def _temporary_folder() -> str:
+    """A folder that is made on first use, and gone with the process."""
+    path = os.path.join(tempfile.gettempdir(), f"mlopus-in-memory-{uuid.uuid4().hex}")
+    atexit.register(shutil.rmtree, path, ignore_errors=True)
+    return path
