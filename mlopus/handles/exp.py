@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mlopus.api.client import MlflowApi
     from mlopus.api.references import RunRef
     from mlopus.api.search import Search
+    from mlopus.handles.raising import RaisingExp
     from mlopus.handles.run import RunApi
 
 
@@ -25,6 +26,13 @@ class ExpApi(Experiment):
     """An experiment with an API. Its verbs are those of `MlflowApi`, on this experiment."""
 
     api: MlflowApi = attrs.field(repr=False)
+
+    @property
+    def raising(self) -> RaisingExp:
+        """The same experiment, whose verbs give values and raise; see `MlflowApi.raising`."""
+        from mlopus.handles.raised import raised_exp
+
+        return raised_exp(self)
 
     def find_runs(
         self,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mlopus.api.client import MlflowApi
     from mlopus.api.references import RunRef
     from mlopus.api.search import Search
+    from mlopus.handles.raising import RaisingModel
     from mlopus.handles.version import ModelVersionApi
 
 
@@ -24,6 +25,13 @@ class ModelApi(Model):
     """A registered model with an API. Its verbs are those of `MlflowApi`, on this model."""
 
     api: MlflowApi = attrs.field(repr=False)
+
+    @property
+    def raising(self) -> RaisingModel:
+        """The same model, whose verbs give values and raise; see `MlflowApi.raising`."""
+        from mlopus.handles.raised import raised_model
+
+        return raised_model(self)
 
     def find_versions(
         self,

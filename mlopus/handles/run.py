@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mlopus.api.search import Search
     from mlopus.execution.receipts import Receipt
     from mlopus.handles.exp import ExpApi
+    from mlopus.handles.raising import RaisingRun
     from mlopus.handles.version import ModelVersionApi
     from mlopus.plans.requests import LinkChoice
 
@@ -38,6 +39,13 @@ class RunApi(Run):
 
     exp: ExpApi
     api: MlflowApi = attrs.field(repr=False)
+
+    @property
+    def raising(self) -> RaisingRun:
+        """The same run, whose verbs give values and raise; see `MlflowApi.raising`."""
+        from mlopus.handles.raised import raised_run
+
+        return raised_run(self)
 
     def __enter__(self) -> Self:
         return self

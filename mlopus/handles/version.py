@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mlopus.api.client import MlflowApi
     from mlopus.execution.receipts import Receipt
     from mlopus.handles.model import ModelApi
+    from mlopus.handles.raising import RaisingModelVersion
     from mlopus.handles.run import RunApi
     from mlopus.plans.requests import LinkChoice
 
@@ -30,6 +31,13 @@ class ModelVersionApi(ModelVersion):
     model: ModelApi
     run: RunApi | None
     api: MlflowApi = attrs.field(repr=False)
+
+    @property
+    def raising(self) -> RaisingModelVersion:
+        """The same version, whose verbs give values and raise; see `MlflowApi.raising`."""
+        from mlopus.handles.raised import raised_model_version
+
+        return raised_model_version(self)
 
     def list_artifacts(
         self, path_suffix: str = "", recursive: bool = False
