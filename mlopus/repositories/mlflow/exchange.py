@@ -95,7 +95,13 @@ class Incoming:
             yield Failure(fault_of(error, self._asked))
 
     def whole(self) -> HttpReply | Fault:
-        """The reply with all of its body, if that comes within the time of one answer."""
+        """The reply with all of its body, if that comes within the time of one answer; closes it."""
+        try:
+            return self._whole()
+        finally:
+            self.close()
+
+    def _whole(self) -> HttpReply | Fault:
         deadline = time.monotonic() + self._asked.timeout_s
         body: list[bytes] = []
         for chunk in self.chunks(None):  # so that the time is looked at even if bytes only drip

@@ -87,7 +87,7 @@ class Transport:
         return attrs.evolve(self, meter=meter)
 
     def call(
-        self, request: HttpRequest, read: Callable[[object], Result[T, WrongShape]]
+        self, request: HttpRequest, read: Callable[[object], Result[T, WrongShape | IllegalPath]]
     ) -> Result[T, MlopusError]:
         """What a JSON reply says, as a reader has it."""
         replied = self.ask(request)
@@ -96,27 +96,31 @@ class Transport:
         return self.read(request, replied.unwrap(), read)
 
     def read(
-        self, request: HttpRequest, reply: HttpReply, read: Callable[[object], Result[T, WrongShape]]
+        self,
+        request: HttpRequest,
+        reply: HttpReply,
+        read: Callable[[object], Result[T, WrongShape | IllegalPath]],
     ) -> Result[T, MlopusError]:
         """What a JSON reply that has come says."""
         parsed = json_from_reply(request, self._without_secrets(reply), self.place)
         if isinstance(parsed, Failure):
             return parsed
         answered = read(parsed.unwrap())
-        return (
-            Failure(self.unreadable(request, reply, answered.failure()))
-            if isinstance(answered, Failure)
-            else answered
-        )
+        if isinstance(answered, Success):
+            return answered
+        fault = answered.failure()
+        if isinstance(fault, MlopusError):
+            return Failure(fault)
+        return Failure(self.unreadable(request, reply, fault))
 
     def do(self, request: HttpRequest) -> Result[None, MlopusError]:
         """Ask, where the reply says nothing that is needed."""
         replied = self.ask(request)
         return Failure(replied.failure().error) if isinstance(replied, Failure) else Success(None)
 
-    def ask(self, request: HttpRequest) -> Result[HttpReply, Fault]:
-        """A whole reply with a status of success."""
-        outcome = answer(request, self.policy, lambda: self._try_whole(request))
+    def ask(self, request: HttpRequest, host: str | None = None) -> Result[HttpReply, Fault]:
+        """A whole reply with a status of success; another host is asked without credentials."""
+        outcome = answer(request, self.policy, lambda: self._try_whole(request, host))
         if isinstance(outcome, Fault):
             return Failure(outcome)
         return Success(outcome) if outcome.status < _FAILED else Failure(self.fault_of(request, outcome))
@@ -131,20 +135,15 @@ class Transport:
         words = excerpt(self._without_secrets(reply).body)
         return UnreadableReply(place=self.place, request=request.name, reason=shape.reason, excerpt=words)
 
-    def _try_whole(self, request: HttpRequest) -> HttpReply | Fault:
+    def _try_whole(self, request: HttpRequest, host: str | None) -> HttpReply | Fault:
         content = None if request.body is None else _encoded(request)
         if isinstance(content, InvalidValue):
             return Fault(error=content, is_final=True)
         headers = {"Accept": "application/json"}
         if content is not None:
             headers["Content-Type"] = "application/json"
-        incoming = self.open(request, headers=headers, content=content)
-        if isinstance(incoming, Fault):
-            return incoming
-        try:
-            return incoming.whole()
-        finally:
-            incoming.close()
+        incoming = self.open(request, headers=headers, content=content, host=host)
+        return incoming if isinstance(incoming, Fault) else incoming.whole()
 
     def open(
         self,

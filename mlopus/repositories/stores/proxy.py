@@ -1,0 +1,208 @@
+"""Artifacts behind a tracking server: the store of `mlflow-artifacts:` URLs."""
+
+from __future__ import annotations
+
+import io
+from functools import partial
+from typing import BinaryIO, Final
+
+import attrs
+from immutabledict import immutabledict
+
+from mlopus.domain.entities import ArtifactEntry
+from mlopus.domain.manifest import RemoteFile, RemoteTree, Validators
+from mlopus.domain.paths import base_name, join_path
+from mlopus.errors import MlopusError, NotFound, Unavailable
+from mlopus.plans.facts import StoreFacts
+from mlopus.plans.steps import UploadFile, UploadFiles
+from mlopus.ports.meter import Meter
+from mlopus.ports.streams import TreeSink, TreeSource
+from mlopus.repositories.mlflow.transport import Transport
+from mlopus.repositories.parallel import for_each
+from mlopus.repositories.stores.listing import folder_of, tree_of
+from mlopus.repositories.stores.proxy_listing import list_files, list_one
+from mlopus.repositories.stores.proxy_reader import ProxyReader
+from mlopus.repositories.stores.proxy_upload import upload_file
+from mlopus.repositories.stores.transfers import CHUNK_BYTES, receive, validator_fault
+from mlopus.result import Failure, Result, Success, collect
+from mlopus.wire.mlflow.artifacts import (
+    SCHEME,
+    ProxyRoot,
+    delete_request,
+    download_request,
+    proxy_root,
+    uploadable,
+)
+from mlopus.wire.mlflow.http import HttpReply
+
+DEFAULT_CONCURRENCY: Final = 16
+RESTARTS: Final = 3
+"""How often a file is begun anew whose stream broke and could not go on."""
+_INTERNAL_ERROR: Final = 500
+
+
+@attrs.frozen(kw_only=True)
+class MlflowArtifactsStore:
+    """Files that a tracking server passes on to where it keeps them.
+
+    A URL without a host is the tracking server's own, and so are the credentials; one that names
+    another host is asked there without them.
+
+    Attributes:
+        transport: To the tracking server, with its connections.
+        concurrency: How many files move at once; None is 16.
+    """
+
+    transport: Transport
+    concurrency: int | None = None
+
+    @property
+    def _workers(self) -> int:
+        return DEFAULT_CONCURRENCY if self.concurrency is None else max(1, self.concurrency)
+
+    def facts(self, url: str) -> Result[StoreFacts, MlopusError]:
+        """A remote store, the listings of which tell sizes and nothing else."""
+        root = proxy_root(url)
+        if isinstance(root, Failure):
+            return root
+        return Success(StoreFacts(scheme=SCHEME, is_local=False, requests_cost=True, tells=("size",)))
+
+    def metered(self, meter: Meter) -> MlflowArtifactsStore:
+        """The same store on the same connections, telling this meter."""
+        return attrs.evolve(self, transport=self.transport.metered(meter))
+
+    def list_tree(self, url: str) -> Result[RemoteTree, MlopusError]:
+        """Every file at and below a URL: a request a folder, and one more where nothing is listed."""
+        root = proxy_root(url)
+        if isinstance(root, Failure):
+            return root
+        listed = list_files(self.transport, root.unwrap(), self._workers)
+        if isinstance(listed, Failure):
+            return listed
+        found = listed.unwrap()
+        return tree_of(
+            (RemoteFile(path=path, size_bytes=size) for path, size in found.files), found.empty_folders
+        )
+
+    def list_folder(self, url: str) -> Result[tuple[ArtifactEntry, ...], MlopusError]:
+        """What is directly in a folder, or the file itself: one or two requests."""
+        root = proxy_root(url)
+        if isinstance(root, Failure):
+            return root
+        listed = list_one(self.transport, root.unwrap())
+        if isinstance(listed, Failure):
+            return listed
+        found = listed.unwrap()
+        if found is None:
+            return Failure(NotFound(kind="artifact", key=root.unwrap().path, place=url))
+        name = base_name(root.unwrap().path)
+        entries = (
+            ArtifactEntry(path=path, name=path or name, is_dir=entry.is_dir, size_bytes=entry.size_bytes)
+            for path, entry in found
+        )
+        return folder_of(url, entries)
+
+    def fetch(
+        self, url: str, files: tuple[RemoteFile, ...], sink: TreeSink
+    ) -> Result[Validators, MlopusError]:
+        """Bring files into a sink, several at once. A broken stream goes on where the server allows it."""
+        root = proxy_root(url)
+        if isinstance(root, Failure):
+            return root
+        work = partial(self._fetch_one, url, root.unwrap(), sink)
+        fetched = for_each(work, files, min(self._workers, len(files)))
+        if isinstance(fetched, Failure):
+            return fetched
+        said = {path: etag for path, etag in fetched.unwrap() if etag is not None}
+        return Success(immutabledict(said))
+
+    def _fetch_one(
+        self, url: str, root: ProxyRoot, sink: TreeSink, file: RemoteFile
+    ) -> Result[tuple[str, str | None], MlopusError]:
+        received = self._receive(url, root, sink, file)
+        for _ in range(RESTARTS):
+            if isinstance(received, Success) or not isinstance(received.failure(), Unavailable):
+                break
+            received = self._receive(url, root, sink, file)
+        return received
+
+    def _receive(
+        self, url: str, root: ProxyRoot, sink: TreeSink, file: RemoteFile
+    ) -> Result[tuple[str, str | None], MlopusError]:
+        opened = self._open(root, file.path)
+        if isinstance(opened, Failure):
+            return opened
+        reader = opened.unwrap()
+        with io.BufferedReader(reader, CHUNK_BYTES) as stream:
+            changed = validator_fault(file, reader.etag, url)
+            if changed is not None:
+                return Failure(changed)
+            done = receive(stream, file, sink, self.transport.meter, place=url)
+        return done if isinstance(done, Failure) else Success((file.path, reader.etag))
+
+    def _open(self, root: ProxyRoot, path: str) -> Result[ProxyReader, MlopusError]:
+        whole_path = join_path(root.path, path)
+        request = download_request(whole_path)
+
+        def explain(reply: HttpReply) -> MlopusError | None:
+            """Old servers fail on files that are not there as on anything else."""
+            if reply.status != _INTERNAL_ERROR:
+                return None
+            listed = list_one(self.transport, attrs.evolve(root, path=whole_path))
+            if isinstance(listed, Success) and listed.unwrap() is None:
+                return NotFound(kind="artifact", key=whole_path, place=self.transport.place)
+            return None
+
+        return ProxyReader.open(self.transport, request, root.host, explain)
+
+    def upload(self, step: UploadFiles, source: TreeSource) -> Result[Validators, MlopusError]:
+        """Send files, several at once, each hashed on the way; folders without files are not kept."""
+        root = proxy_root(step.store_url)
+        if isinstance(root, Failure):
+            return root
+        names = collect(uploadable(root.unwrap().path, upload.file.path) for upload in step.files)
+        if isinstance(names, Failure):
+            return names
+
+        def send(item: tuple[UploadFile, str]) -> Result[tuple[str, str | None], MlopusError]:
+            upload, name = item
+            etag = upload_file(self.transport, root.unwrap().host, name, upload.file, source)
+            return etag if isinstance(etag, Failure) else Success((upload.file.path, etag.unwrap()))
+
+        work = tuple(zip(step.files, names.unwrap(), strict=True))
+        sent = for_each(send, work, min(self._workers, len(work)))
+        if isinstance(sent, Failure):
+            return sent
+        return Success(immutabledict({path: etag for path, etag in sent.unwrap() if etag is not None}))
+
+    def remove(self, url: str, paths: tuple[str, ...]) -> Result[int, MlopusError]:
+        """Remove those of the files that are there: the server removes folders as readily."""
+        root = proxy_root(url)
+        if isinstance(root, Failure):
+            return root
+        listed = list_files(self.transport, root.unwrap(), self._workers)
+        if isinstance(listed, Failure):
+            return listed
+        there = frozenset(path for path, _ in listed.unwrap().files)
+        present = tuple(path for path in dict.fromkeys(paths) if path in there)
+
+        def delete(path: str) -> Result[None, MlopusError]:
+            whole_path = join_path(root.unwrap().path, path)
+            return self.transport.do(delete_request(whole_path))
+
+        removed = for_each(delete, present, min(self._workers, len(present)))
+        return removed if isinstance(removed, Failure) else Success(len(present))
+
+    def open(self, url: str) -> Result[BinaryIO, MlopusError]:
+        """One file as a stream; what goes wrong while it is read is raised, as errors of mlopus."""
+        root = proxy_root(url)
+        if isinstance(root, Failure):
+            return root
+        opened = self._open(root.unwrap(), "")
+        if isinstance(opened, Failure):
+            return opened
+        return Success(io.BufferedReader(opened.unwrap(), CHUNK_BYTES))
+
+    def local_source(self, url: str) -> TreeSource | None:  # noqa: ARG002 (no URL of this store is on this disk)
+        """None: the files are the server's."""
+        return None
