@@ -56,7 +56,6 @@ from mlopus.wire.mlflow.experiments import (
     set_experiment_tag_request,
 )
 from mlopus.wire.mlflow.filter import server_searches
-from mlopus.wire.mlflow.http import segment
 from mlopus.wire.mlflow.models import (
     get_model_request,
     get_version_by_alias_request,
@@ -81,6 +80,7 @@ from mlopus.wire.mlflow.server import (
     version_from_body,
     version_request,
 )
+from mlopus.wire.mlflow.ui import page_of
 
 
 def _transport_of(tracking: MlflowTracking) -> Transport:
@@ -269,22 +269,11 @@ class MlflowTracking:
 
     def url(self, key: OwnKey, exp_id: str | None = None) -> Result[str, MlopusError]:
         """The page of an entity in MLflow's UI; the experiment of a run is asked for if it is not given."""
-        match key:
-            case ExperimentKey(own_id):
-                return Success(self.transport.endpoint.url_of(f"/#/experiments/{segment(own_id)}"))
-            case RunKey(run_id) if exp_id is None:
-                run = self.transport.call(get_run_request(run_id), run_from_reply)
-                return run if isinstance(run, Failure) else self.url(key, run.unwrap().exp_id)
-            case RunKey(run_id):
-                page = f"/#/experiments/{segment(exp_id or '')}/runs/{segment(run_id)}"
-                return Success(self.transport.endpoint.url_of(page))
-            case ModelKey(name):
-                return Success(self.registry.endpoint.url_of(f"/#/models/{segment(name)}"))
-            case VersionKey(name, version):
-                page = f"/#/models/{segment(name)}/versions/{segment(version)}"
-                return Success(self.registry.endpoint.url_of(page))
-            case _:
-                assert_never(key)
+        if isinstance(key, RunKey) and exp_id is None:
+            run = self.transport.call(get_run_request(key.id), run_from_reply)
+            return run if isinstance(run, Failure) else self.url(key, run.unwrap().exp_id)
+        transport = self.registry if isinstance(key, ModelKey | VersionKey) else self.transport
+        return Success(transport.endpoint.url_of(page_of(key, exp_id, self.workspace)))
 
     def ping(self) -> Result[ServerInfo, MlopusError]:
         """Ask for abilities and version, then something that needs the credentials: three requests."""
