@@ -17,8 +17,9 @@ from mlopus.ports.artifact_cache import Staging
 from mlopus.ports.streams import TreeSource
 from mlopus.repositories.disk.entries import entry_files, newest_first, read_entry
 from mlopus.repositories.disk.files import disk_failed, folders_above, remove_any, sync_folder
+from mlopus.repositories.disk.folder_source import FolderSource
 from mlopus.repositories.disk.layout import Layout, create_cache, read_cache_id
-from mlopus.repositories.disk.manifests import CommittedTree, RecentTrees, damaged_files, read_tree
+from mlopus.repositories.disk.manifests import RecentTrees, damaged_files, read_tree
 from mlopus.repositories.disk.owner import Owner, is_abandoned
 from mlopus.result import Failure, Result, Success, mapped
 
@@ -98,7 +99,7 @@ class DiskArtifactCache:
         manifest = self.manifest(tree_key)
         if isinstance(manifest, Failure):
             return manifest
-        return Success(CommittedTree(self._layout.content(tree_key, manifest.unwrap().name)))
+        return Success(FolderSource(self._layout.content(tree_key, manifest.unwrap().name)))
 
     def damaged(self, tree_key: str, path: str) -> Result[tuple[str, ...], MlopusError]:
         """Files at a path of a tree that are not what was committed, by their paths in the tree."""

@@ -19,6 +19,7 @@ from mlopus.repositories.disk.files import (
     below,
     disk_failed,
     folders_above,
+    folders_holding,
     make_folders_durably,
     remove_any,
     remove_emptied,
@@ -187,15 +188,5 @@ class Commit:
                 os.replace(link, moved.location)
             else:
                 os.unlink(moved.location)
-                emptied.update(_folders_between(moved))
+                emptied.update(folders_holding(moved.location, moved.file.path))
         remove_emptied(list(emptied))
-
-
-def _folders_between(moved: MovedFile) -> list[str]:
-    """The folders of the source that hold a file, the source itself too if it is a folder."""
-    if not moved.file.path:
-        return []
-    folders = [os.path.dirname(moved.location)]
-    for _ in folders_above(moved.file.path):
-        folders.append(os.path.dirname(folders[-1]))
-    return folders

@@ -139,3 +139,13 @@ def folders_above(path: str) -> Iterator[str]:
     """The folders that lead to a relative path, the innermost first, without the root."""
     while path := path.rpartition("/")[0]:
         yield path
+
+
+def folders_holding(location: str, path: str) -> list[str]:
+    """The folders between a file and the root of its tree, the root too; none for a tree that is a file."""
+    if not path:
+        return []
+    folders = [os.path.dirname(location)]
+    for _ in folders_above(path):
+        folders.append(os.path.dirname(folders[-1]))
+    return folders

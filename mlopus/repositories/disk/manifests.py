@@ -7,14 +7,14 @@ import os
 import stat
 import threading
 from collections import OrderedDict
-from typing import Any, BinaryIO
+from typing import Any
 
 import attrs
 
 from mlopus.domain.manifest import Manifest, ManifestFile
-from mlopus.domain.paths import path_below, relative_path
+from mlopus.domain.paths import path_below
 from mlopus.errors import MlopusError, NotCached, UnreadableCache
-from mlopus.repositories.disk.files import below, disk_failed, missing, sha256_of
+from mlopus.repositories.disk.files import below, sha256_of
 from mlopus.repositories.disk.layout import FORMAT, Layout, is_tree_key
 from mlopus.result import Failure, Result, Success
 
@@ -163,29 +163,3 @@ def is_intact(root: str, file: ManifestFile, mtime_ns: int) -> bool:
     except OSError:
         return True
     return True
-
-
-@attrs.frozen
-class CommittedTree:
-    """The files of a tree, where they are. A path that leads out of it is not in it."""
-
-    root: str
-
-    def open(self, path: str) -> Result[BinaryIO, MlopusError]:
-        """A file of the tree, to be closed by the caller."""
-        checked = relative_path(path)
-        if isinstance(checked, Failure):
-            return checked
-        try:
-            return Success(open(below(self.root, path), "rb"))
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            return Failure(missing(path, self.root))
-        except OSError as error:
-            return Failure(disk_failed(error, f"reading {path!r}", self.root))
-
-    def local_path(self, path: str) -> str | None:
-        """The absolute path of a file or folder of the tree; None if there is none."""
-        if isinstance(relative_path(path), Failure):
-            return None
-        found = below(self.root, path)
-        return found if os.path.lexists(found) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import secrets
@@ -74,6 +75,7 @@ def _last_change(path: str) -> float:
     return latest or os.lstat(path).st_ctime
 
 
+@functools.cache  # it cannot change while this process lives
 def _machine() -> str:
     parts = [os.uname().nodename]
     for path in ("/proc/sys/kernel/random/boot_id", "/etc/machine-id"):

@@ -25,8 +25,8 @@ from mlopus.repositories.disk.files import (
     remove_emptied,
     sha256_of,
 )
+from mlopus.repositories.disk.folder_source import FolderSource
 from mlopus.repositories.disk.layout import path_in_tree
-from mlopus.repositories.disk.manifests import CommittedTree
 from mlopus.repositories.disk.placing import Placement, put_right, rows_of
 from mlopus.repositories.disk.walk import Seen, walk_source, walk_target
 from mlopus.repositories.parallel import for_each
@@ -83,7 +83,7 @@ class LocalWorkspace:
 
     def source(self, path: str) -> TreeSource:
         """The files of a source, to be read."""
-        return CommittedTree(self.resolve(path))
+        return FolderSource(self.resolve(path))
 
     def target_facts(self, path: str, tree_key: str | None) -> Result[TargetFacts, MlopusError]:
         """What a target holds. With a tree key, links to that tree are recognised and copies hashed.

@@ -1,0 +1,1 @@
+"""Artifact stores, and the router that chooses among them by URL."""

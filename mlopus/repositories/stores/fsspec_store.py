@@ -1,0 +1,320 @@
+"""Artifacts behind any filesystem of fsspec, file by file, with bounded memory."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, BinaryIO, TypeVar, cast
+
+import attrs
+from immutabledict import immutabledict
+
+from mlopus.domain.entities import ArtifactEntry
+from mlopus.domain.manifest import RemoteFile, RemoteTree, Validators
+from mlopus.domain.paths import base_name, scheme_of
+from mlopus.errors import MlopusError, NotFound, StoreFailed, Unsupported
+from mlopus.plans.facts import StoreFacts
+from mlopus.plans.steps import UploadFile, UploadFiles
+from mlopus.plans.tables import table_fault
+from mlopus.ports.meter import Meter, NoMeter
+from mlopus.ports.streams import TreeSink, TreeSource
+from mlopus.repositories.parallel import for_each
+from mlopus.repositories.process_local import PerProcess
+from mlopus.repositories.stores.fsspec_systems import (
+    OpenSystems,
+    Place,
+    check_scheme,
+    crosses_network,
+    tells_sizes,
+    told_by,
+    validator_of,
+)
+from mlopus.repositories.stores.fsspec_uploads import send
+from mlopus.repositories.stores.listing import folder_of, tree_of
+from mlopus.repositories.stores.local_store import LocalStore
+from mlopus.repositories.stores.transfers import receive, validator_fault
+from mlopus.repositories.stores.urls import shown
+from mlopus.result import Failure, Result, Success
+
+T = TypeVar("T")
+
+_WORKERS = 8
+_BLOCK_BYTES = 4 * 1024 * 1024
+_TIMES = ("LastModified", "last_modified", "updated", "mtime", "modified", "created", "Last-Modified")
+
+
+@attrs.frozen(kw_only=True)
+class FsspecStore:
+    """Files under every URL that fsspec has a filesystem for; those of this disk go to `LocalStore`.
+
+    Filesystems are opened once a process and host; their listings are never cached. What an upload
+    sends is hashed on the way, and where the store cannot make files appear whole, it has another
+    name until it is complete.
+
+    Args:
+        storage_options: By scheme: what fsspec's filesystem takes.
+        concurrency: Files at once; None is 8, and 4 on this disk.
+        allow_local: Whether `file:` URLs and bare paths may be opened.
+        meter: Told of requests and bytes.
+
+    Example:
+        >>> FsspecStore().list_tree("memory://nothing-here").unwrap().exists
+        False
+    """
+
+    storage_options: Mapping[str, Any] = attrs.field(factory=immutabledict)
+    concurrency: int | None = None
+    allow_local: bool = True
+    meter: Meter = attrs.field(factory=NoMeter, eq=False)
+    _systems: PerProcess[OpenSystems] = attrs.field(
+        factory=lambda: PerProcess(OpenSystems), eq=False, repr=False, alias="systems"
+    )
+
+    def facts(self, url: str) -> Result[StoreFacts, MlopusError]:
+        """What is known of the URL's scheme."""
+        if self._is_local(url):
+            return self._local.facts(url)
+        scheme = scheme_of(url)
+        lacking = check_scheme(scheme)
+        if lacking is not None:
+            hint = lacking or "Schemes can be replaced by others: connect with scheme_map."
+            return Failure(Unsupported(action=f"artifacts at {shown(url)}", place="fsspec", hint=hint))
+        cost = crosses_network(scheme)
+        return Success(StoreFacts(scheme=scheme, is_local=False, requests_cost=cost, tells=told_by(scheme)))
+
+    def metered(self, meter: Meter) -> FsspecStore:
+        """The same filesystems, telling this meter."""
+        return attrs.evolve(self, meter=meter)
+
+    def list_tree(self, url: str) -> Result[RemoteTree, MlopusError]:
+        """Every file at and below a URL."""
+        if self._is_local(url):
+            return self._local.list_tree(url)
+        listed = self._asked(url, "listing", lambda: self._found(self._place(url)))
+        if isinstance(listed, Failure):
+            return tree_of(()) if isinstance(listed.failure(), NotFound) else listed
+        files, folders = listed.unwrap()
+        return tree_of(files, folders)
+
+    def list_folder(self, url: str) -> Result[tuple[ArtifactEntry, ...], MlopusError]:
+        """What is directly in a folder."""
+        if self._is_local(url):
+            return self._local.list_folder(url)
+        listed = self._asked(url, "listing", lambda: self._directly_in(self._place(url), url))
+        return listed if isinstance(listed, Failure) else folder_of(shown(url), listed.unwrap())
+
+    def fetch(
+        self, url: str, files: tuple[RemoteFile, ...], sink: TreeSink
+    ) -> Result[Validators, MlopusError]:
+        """Bring files into a sink, several at once."""
+        if self._is_local(url):
+            return self._local.fetch(url, files, sink)
+
+        def fetch_one(file: RemoteFile) -> Result[str | None, MlopusError]:
+            got = self._asked(url, f"reading {file.path!r}", lambda: self._fetch_one(url, file, sink))
+            return got.unwrap() if isinstance(got, Success) else got
+
+        fetched = for_each(fetch_one, files, self.concurrency or _WORKERS)
+        if isinstance(fetched, Failure):
+            return fetched
+        told = zip(files, fetched.unwrap(), strict=True)
+        return Success(immutabledict({file.path: told for file, told in told if told is not None}))
+
+    def upload(self, step: UploadFiles, source: TreeSource) -> Result[Validators, MlopusError]:
+        """Send files, several at once.
+
+        Nothing is answered of what the store says of them: fsspec does not pass on the reply to a
+        write, and a later listing may tell of another writer's.
+        """
+        url = step.store_url
+        if self._is_local(url):
+            return self._local.upload(step, source)
+        if step.move:
+            return Failure(Unsupported(action="moving files to", place=shown(url)))
+        fault = table_fault((upload.file.path for upload in step.files), step.empty_folders)
+        if fault is not None:
+            return Failure(fault)
+
+        def send_one(upload: UploadFile) -> Result[None, MlopusError]:
+            path = upload.file.path
+            sent = self._asked(url, f"uploading {path!r}", lambda: self._send_one(url, upload, source))
+            return sent.unwrap() if isinstance(sent, Success) else sent
+
+        made = self._asked(url, "making folders", lambda: self._make_folders(self._place(url), step))
+        sent = (
+            made
+            if isinstance(made, Failure)
+            else for_each(send_one, step.files, self.concurrency or _WORKERS)
+        )
+        return sent if isinstance(sent, Failure) else Success(immutabledict())
+
+    def remove(self, url: str, paths: tuple[str, ...]) -> Result[int, MlopusError]:
+        """Remove files, several at once."""
+        if self._is_local(url):
+            return self._local.remove(url, paths)
+        fault = table_fault(paths)
+        if fault is not None:
+            return Failure(fault)
+
+        def remove_one(path: str) -> Result[bool, MlopusError]:
+            done = self._asked(url, f"removing {path!r}", lambda: self._remove_one(self._place(url), path))
+            return Success(False) if isinstance(done, Failure) and _is_gone(done) else done
+
+        removed = for_each(remove_one, paths, self.concurrency or _WORKERS)
+        return removed if isinstance(removed, Failure) else Success(sum(removed.unwrap()))
+
+    def open(self, url: str) -> Result[BinaryIO, MlopusError]:
+        """One file, as a stream."""
+        if self._is_local(url):
+            return self._local.open(url)
+        return self._asked(url, "opening", lambda: self._opened(self._place(url), RemoteFile(path="")))
+
+    def local_source(self, url: str) -> TreeSource | None:
+        """The files in place, for a URL of this disk."""
+        return self._local.local_source(url) if self._is_local(url) else None
+
+    @property
+    def _local(self) -> LocalStore:
+        return LocalStore(allowed=self.allow_local, concurrency=self.concurrency, meter=self.meter)
+
+    def _is_local(self, url: str) -> bool:
+        return scheme_of(url) == "file"
+
+    def _place(self, url: str) -> Place:
+        scheme = scheme_of(url)
+        return self._systems.get().place(url, self.storage_options.get(scheme, {}))
+
+    def _count(self, place: Place, requests: int = 1) -> None:
+        if crosses_network(place.scheme):
+            self.meter.requested(requests)
+
+    def _found(self, place: Place) -> tuple[tuple[RemoteFile, ...], tuple[str, ...]]:
+        self._count(place)
+        found = cast("dict[str, dict[str, Any]]", place.system.find(place.root, withdirs=True, detail=True))
+        files: list[RemoteFile] = []
+        folders: list[str] = []
+        for name, info in found.items():
+            path = place.relative(str(name))
+            if info.get("type") == "directory" or str(name).endswith("/"):
+                folders.append(path.rstrip("/") if path.strip("/") else "")
+            else:
+                files.append(_remote_file(path, info))
+        if [file.path for file in files] == [""] and files[0].size_bytes is None:
+            self._count(place)  # some filesystems list a single file without saying anything of it
+            files = [_remote_file("", place.system.info(place.root))]
+        return tuple(files), tuple(folders)
+
+    def _directly_in(self, place: Place, url: str) -> tuple[ArtifactEntry, ...]:
+        self._count(place)
+        listed = cast("list[dict[str, Any]]", place.system.ls(place.root, detail=True))
+        entries = [_entry(place.relative(str(info["name"])), info, url) for info in listed]
+        return tuple(entry for entry in entries if entry.path or not entry.is_dir)
+
+    def _fetch_one(self, url: str, file: RemoteFile, sink: TreeSink) -> Result[str | None, MlopusError]:
+        place = self._place(url)
+        with self._opened(place, file) as reader:
+            validator = validator_of(_told_of(reader))
+            stale = validator_fault(file, validator, shown(url))
+            if stale is not None:
+                return Failure(stale)
+            received = receive(reader, file, sink, self.meter, place=shown(url))
+        return received if isinstance(received, Failure) else Success(validator)
+
+    def _opened(self, place: Place, file: RemoteFile) -> BinaryIO:
+        self._count(place)
+        path = place.path(file.path)
+        if place.scheme == "memory":  # its files are shared between readers, positions too
+            return io.BytesIO(place.system.cat_file(path))
+        if not tells_sizes(place.scheme):  # a stream; given any size, fsspec does not ask for it first
+            return cast("BinaryIO", place.system.open(path, "rb", block_size=0, size=file.size_bytes or 1))
+        return cast("BinaryIO", place.system.open(path, "rb", block_size=_BLOCK_BYTES))
+
+    def _send_one(self, url: str, upload: UploadFile, source: TreeSource) -> Result[None, MlopusError]:
+        place = self._place(url)
+        self._count(place)
+        return send(place, upload.file, source, self.meter)
+
+    def _make_folders(self, place: Place, step: UploadFiles) -> None:
+        """The folders of the step, where the store has folders."""
+        if place.has_atomic_writes:
+            return
+        paths = [upload.file.path for upload in step.files]
+        folders = {path.rpartition("/")[0] for path in paths if path} | set(step.empty_folders)
+        above = place.root.rpartition("/")[0]
+        for path in [above] if step.is_file else [place.path(folder) for folder in sorted(folders)]:
+            if path:
+                self._count(place)
+                place.system.makedirs(path, exist_ok=True)
+
+    def _remove_one(self, place: Place, path: str) -> bool:
+        self._count(place)
+        place.system.rm_file(place.path(path))
+        return True
+
+    def _asked(self, url: str, action: str, work: Callable[[], T]) -> Result[T, MlopusError]:
+        """What a filesystem answered, its exceptions as errors of ours."""
+        place = shown(url)
+        try:
+            return Success(work())
+        except MlopusError as error:
+            return Failure(error)
+        except FileNotFoundError:
+            return Failure(NotFound(kind="artifact", key=base_name(place) or place, place=place))
+        except PermissionError as error:
+            hint = "Check the credentials and what they allow."
+            return Failure(StoreFailed(place=place, action=action, reason=_reason(error, url), hint=hint))
+        except OSError as error:
+            return Failure(StoreFailed(place=place, action=action, reason=_reason(error, url)))
+        except Exception as error:  # noqa: BLE001 (the errors of fsspec's filesystems cannot be listed)
+            reason = f"{type(error).__name__}: {_reason(error, url)}"
+            return Failure(StoreFailed(place=place, action=action, reason=reason))
+
+
+def _reason(error: Exception, url: str) -> str:
+    return str(error).replace(url, shown(url)) or type(error).__name__
+
+
+def _is_gone(failure: Failure[MlopusError]) -> bool:
+    return isinstance(failure.failure(), NotFound)
+
+
+def _told_of(reader: Any) -> Mapping[str, Any]:
+    """What came with an opened file: the headers of a stream, or what its filesystem asked for."""
+    reply = getattr(reader, "r", None)
+    if reply is not None:
+        return cast("Mapping[str, Any]", reply.headers)
+    details = getattr(reader, "details", None)
+    return cast("Mapping[str, Any]", details) if isinstance(details, Mapping) else {}
+
+
+def _remote_file(path: str, info: Mapping[str, Any]) -> RemoteFile:
+    size = info.get("size")
+    return RemoteFile(
+        path=path,
+        size_bytes=None if size is None else int(size),
+        validator=validator_of(info),
+        modified_time=_modified(info),
+    )
+
+
+def _entry(path: str, info: Mapping[str, Any], url: str) -> ArtifactEntry:
+    is_dir = info.get("type") == "directory" or str(info["name"]).endswith("/")
+    path = path.rstrip("/") if is_dir else path
+    file = _remote_file(path, info)
+    return ArtifactEntry(
+        path=path,
+        name=base_name(path) or base_name(shown(url).rstrip("/")),
+        is_dir=is_dir,
+        size_bytes=None if is_dir else file.size_bytes,
+        modified_time=None if is_dir else file.modified_time,
+    )
+
+
+def _modified(info: Mapping[str, Any]) -> datetime | None:
+    told = next((info[key] for key in _TIMES if info.get(key)), None)
+    if isinstance(told, datetime):
+        return told.astimezone(UTC) if told.tzinfo else told.replace(tzinfo=UTC)
+    if isinstance(told, (int, float)):
+        return datetime.fromtimestamp(told, UTC)
+    return None

@@ -1,0 +1,127 @@
+"""Filesystems of fsspec: opened once a process, without the instance and listing caches of fsspec."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any, cast
+from urllib.parse import quote, unquote, urlsplit
+
+import attrs
+
+from mlopus.domain.paths import scheme_of
+from mlopus.plans.facts import Told
+
+_ATOMIC_WRITES = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl"})
+_NO_NETWORK = frozenset({"memory", "local", "file"})
+_HTTP = frozenset({"http", "https"})
+_VALIDATORS = ("ETag", "etag", "generation", "version_id", "VersionId", "content_md5", "md5Hash")
+_EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs", "az": "azure", "abfs": "azure"}
+
+
+@attrs.frozen
+class Place:
+    """A URL, opened: the filesystem, and the path there that the URL names."""
+
+    system: Any
+    root: str
+    scheme: str
+
+    def path(self, relative: str) -> str:
+        """The filesystem's path of a checked relative one."""
+        if not relative:
+            return self.root
+        return f"{self.root}/{quote(relative) if self.scheme in _HTTP else relative}"
+
+    def relative(self, name: str) -> str:
+        """A listed name, relative to the URL; unchanged if it is not below it, so that it is refused."""
+        if name.rstrip("/") == self.root:
+            return ""
+        below = name.removeprefix(f"{self.root}/")
+        return unquote(below) if self.scheme in _HTTP else below
+
+    @property
+    def has_atomic_writes(self) -> bool:
+        """Whether a file appears whole, when its writer says so."""
+        return self.scheme in _ATOMIC_WRITES
+
+
+class OpenSystems:
+    """The filesystems that one process has open, by scheme and host; of chained URLs, by URL."""
+
+    def __init__(self) -> None:
+        self._systems: dict[tuple[str, str], tuple[Any, str]] = {}
+        self._lock = threading.Lock()
+
+    def place(self, url: str, options: Mapping[str, Any]) -> Place:
+        """The place of a URL.
+
+        Raises:
+            ValueError: No filesystem has that scheme.
+            ImportError: The package of the filesystem is not installed.
+        """
+        scheme = scheme_of(url)
+        is_chained = "::" in url
+        key = (scheme, url if is_chained else urlsplit(url).netloc)
+        with self._lock:
+            held = self._systems.get(key)
+            system, root = self._systems.setdefault(key, _opened(url, options)) if held is None else held
+        if not is_chained:
+            root = system._strip_protocol(url)  # noqa: SLF001 (fsspec has no public name for it)
+        return Place(system, str(root).rstrip("/"), scheme)
+
+
+def _opened(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
+    import fsspec.core  # noqa: PLC0415 (most calls of mlopus need no fsspec)
+
+    core: Any = fsspec.core
+    switches = {} if "::" in url else {"skip_instance_cache": True}
+    system, root = core.url_to_fs(url, **switches, **_plain(options))
+    system.dircache.use_listings_cache = False  # as an option, some filesystems would send it to their server
+    return system, root
+
+
+def _plain(value: Any) -> Any:
+    """Options as fsspec changes them in place: our own copy, as plain dicts."""
+    if not isinstance(value, Mapping):
+        return value
+    options = cast("Mapping[str, Any]", value)
+    return {key: _plain(inner) for key, inner in options.items()}
+
+
+def crosses_network(scheme: str) -> bool:
+    """Whether calls to that filesystem leave this process."""
+    return scheme not in _NO_NETWORK
+
+
+def told_by(scheme: str) -> tuple[Told, ...]:
+    """What listings say of a file."""
+    if scheme in _ATOMIC_WRITES:
+        return ("size", "validator")
+    return ("size",) if tells_sizes(scheme) else ()
+
+
+def tells_sizes(scheme: str) -> bool:
+    """Whether listings have sizes."""
+    return scheme not in _HTTP
+
+
+def check_scheme(scheme: str) -> str | None:
+    """What is missing for a scheme: None if nothing, "" if nobody knows it, else what to install."""
+    import fsspec.registry  # noqa: PLC0415 (as above)
+
+    registry: Any = fsspec.registry
+    try:
+        registry.get_filesystem_class(scheme)
+    except ValueError:
+        return ""
+    except ImportError as error:
+        extra = _EXTRAS.get(scheme)
+        return f"pip install 'mlopus[{extra}]'" if extra else str(error)
+    return None
+
+
+def validator_of(info: Mapping[str, Any]) -> str | None:
+    """What a filesystem says of a file's content, if it says something that changes with it."""
+    told = next((info[key] for key in _VALIDATORS if info.get(key)), None)
+    return None if told is None else str(told).strip('"')

@@ -1,0 +1,118 @@
+"""Sending one file through fsspec, so that it appears whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import secrets
+from typing import Any
+
+from mlopus.domain.manifest import LocalFile
+from mlopus.errors import MlopusError, StalePlan
+from mlopus.ports.meter import Meter
+from mlopus.ports.streams import TreeSource
+from mlopus.repositories.disk.adopting import changed_since, stale_source
+from mlopus.repositories.stores.fsspec_systems import Place
+from mlopus.repositories.stores.listing import UNFINISHED_PREFIX, UNFINISHED_SUFFIX
+from mlopus.repositories.stores.transfers import CHUNK_BYTES
+from mlopus.result import Failure, Result, Success
+
+
+def send(place: Place, file: LocalFile, source: TreeSource, meter: Meter) -> Result[None, MlopusError]:
+    """Copy a file of a source to a place.
+
+    Fails with:
+        StalePlan: The file is no longer what was hashed; what was there before is there still.
+    """
+    local = source.local_path(file.path)
+    found = None if local is None else changed_since(local, file)
+    if local is not None and found is not None:
+        return Failure(stale_source(local, found))
+    opened = source.open(file.path)
+    if isinstance(opened, Failure):
+        return opened
+    with opened.unwrap() as reader:
+        upload = _Whole(place, file) if place.has_atomic_writes else _Renamed(place, file)
+        stale = upload.write(reader, meter)
+    if stale is not None:
+        return Failure(stale)
+    meter.finished(file.path)
+    return Success(None)
+
+
+class _Whole:
+    """A file of a store where nothing is seen of a write until it is committed."""
+
+    def __init__(self, place: Place, file: LocalFile) -> None:
+        self._place = place
+        self._file = file
+
+    def write(self, reader: Any, meter: Meter) -> StalePlan | None:
+        handle = self._place.system.open(self._place.path(self._file.path), "wb", autocommit=False)
+        try:
+            stale = _copied(reader, handle, self._file, meter)
+            handle.close()
+        except BaseException:
+            handle.discard()
+            raise
+        if stale is None:
+            handle.commit()
+        else:
+            handle.discard()
+        return stale
+
+
+class _Renamed:
+    """A file that has another name until it is complete."""
+
+    def __init__(self, place: Place, file: LocalFile) -> None:
+        self._system = place.system
+        self._file = file
+        self._target = place.path(file.path)
+        name = f"{UNFINISHED_PREFIX}{secrets.token_hex(8)}{UNFINISHED_SUFFIX}"
+        self._part = f"{self._target.rpartition('/')[0]}/{name}"
+
+    def write(self, reader: Any, meter: Meter) -> StalePlan | None:
+        try:
+            with self._system.open(self._part, "wb") as handle:
+                stale = _copied(reader, handle, self._file, meter)
+            if stale is None:
+                self._rename()
+        except BaseException:
+            self._drop()
+            raise
+        if stale is not None:
+            self._drop()
+        return stale
+
+    def _rename(self) -> None:
+        from fsspec import AbstractFileSystem  # noqa: PLC0415 (it is loaded: this is one)
+
+        generic: Any = AbstractFileSystem
+        if type(self._system).mv is generic.mv:  # which takes brackets in names for patterns
+            self._system.cp_file(self._part, self._target)
+            self._drop()
+        else:
+            self._system.mv(self._part, self._target)
+
+    def _drop(self) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            self._system.rm_file(self._part)
+
+
+def _copied(reader: Any, writer: Any, file: LocalFile, meter: Meter) -> StalePlan | None:
+    digest = hashlib.sha256()
+    sent = 0
+    try:
+        while chunk := reader.read(CHUNK_BYTES):
+            digest.update(chunk)
+            writer.write(chunk)
+            sent += len(chunk)
+            meter.sent(len(chunk))
+    except BaseException:
+        meter.sent(-sent)
+        raise
+    if digest.hexdigest() == file.sha256:
+        return None
+    meter.sent(-sent)
+    return stale_source(file.path, "another content")
