@@ -66,7 +66,7 @@ def simulate(facts: Facts, plan: Plan, told: Learned = NOTHING) -> Facts:
         for step in stage:
             world, new = _performed(world, bind(step, bindings))
             bound.update(new)
-        bindings |= bound
+        bindings = bindings | bound
     return world.facts
 
 

@@ -12,7 +12,6 @@ import attrs
 from immutabledict import immutabledict
 
 from mlopus.domain.manifest import ManifestFile, RemoteFile
-from mlopus.domain.paths import join_url
 from mlopus.plans.outcomes import Committed, Outcome, Transferred
 from mlopus.plans.steps import CommitTree, FetchFiles, Step, UploadFiles
 
@@ -43,12 +42,12 @@ NOTHING = Learned()
 
 def content_symbol(store_url: str, file: RemoteFile) -> str:
     """The content of a file, by what its store says of it."""
-    return f"<content of {join_url(store_url, file.path)} size {file.size_bytes} {file.validator or ''}>"
+    return f"<content of {file.path!r} in {store_url} size {file.size_bytes} {file.validator or ''}>"
 
 
 def validator_symbol(store_url: str, path: str, sha256: str) -> str:
     """What a store will say of a file with that content."""
-    return f"<validator of {join_url(store_url, path)} with {sha256}>"
+    return f"<validator of {path!r} in {store_url} with {sha256}>"
 
 
 def learned(done: Iterable[tuple[Step, Outcome]]) -> Learned:

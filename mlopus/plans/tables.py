@@ -11,7 +11,6 @@ from mlopus.errors import IllegalPath
 from mlopus.result import Failure
 
 _PLAIN = re.compile(r"[^/\\\x00-\x1f\x7f]+(?:/[^/\\\x00-\x1f\x7f]+)*")
-_DOTS_OR_DRIVE = re.compile(r"(?:^|/)\.\.?(?:/|$)|^[A-Za-z]:")
 
 
 def table_fault(files: Iterable[str], empty_folders: Iterable[str] = ()) -> IllegalPath | None:
@@ -35,14 +34,17 @@ def table_fault(files: Iterable[str], empty_folders: Iterable[str] = ()) -> Ille
 
 def path_fault(path: str) -> IllegalPath | None:
     """Why a path is not plain and relative; None if it is. "" is the tree itself."""
-    if path == "" or (
-        _PLAIN.fullmatch(path) and not _DOTS_OR_DRIVE.search(path) and path.count("/") < MAX_DEPTH
-    ):
+    if path == "" or (_PLAIN.fullmatch(path) and path.count("/") < MAX_DEPTH and not _is_suspect(path)):
         return None
     checked = relative_path(path)
     if isinstance(checked, Failure):
         return checked.failure()
     return None if checked.unwrap() == path else IllegalPath(path=path, reason="ends with a slash")
+
+
+def _is_suspect(path: str) -> bool:
+    """Whether a path may have a `.` or `..` component or a drive: most have not, and are done."""
+    return path.startswith(".") or "/." in path or path[1:2] == ":"
 
 
 def folders_of(files: Iterable[str], empty_folders: Iterable[str] = ()) -> frozenset[str]:
