@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.generation import plans, raising
@@ -62,34 +62,36 @@ def whole(package: str, parts: Sequence[Target], name: str, doc: str, more: str)
     return {path: formatted("\n".join(lines), path)}
 
 
+def not_current(files: Mapping[Path, str]) -> list[Path]:
+    """Those of these files that have another text, and generated files that are none of these."""
+    differing = [path for path, text in files.items() if not path.exists() or text_of(path) != text]
+    others = [path for path in (ROOT / "mlopus").rglob("*.py") if path not in files]
+    return sorted([*differing, *(path for path in others if text_of(path).startswith(MARK))])
+
+
+def text_of(path: Path) -> str:
+    """What a file holds."""
+    return path.read_text(encoding="utf-8")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the files, or name those that are not current."""
     parser = argparse.ArgumentParser(prog="python -m tests.generate", description=__doc__)
     parser.add_argument(
         "--check", action="store_true", help="write nothing; exit with 1 if a file is not current"
     )
-    check = parser.parse_args(arguments).check
+    is_check = parser.parse_args(arguments).check
     files = generated()
-    outdated = [
-        path for path, text in files.items() if not path.exists() or path.read_text(encoding="utf-8") != text
-    ]
-    leftover = [path for path in (ROOT / "mlopus").rglob("*.py") if path not in files and is_generated(path)]
-    if check:
-        for path in (*outdated, *leftover):
-            sys.stdout.write(f"not current: {path.relative_to(ROOT)}\n")
-        return 1 if outdated or leftover else 0
+    outdated = not_current(files)
     for path in outdated:
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(files[path], encoding="utf-8")
-    for path in leftover:
-        path.unlink()
-    return 0
-
-
-def is_generated(path: Path) -> bool:
-    """Whether a file says that it is generated."""
-    with path.open(encoding="utf-8") as file:
-        return file.readline().startswith(MARK)
+        if is_check:
+            sys.stdout.write(f"not current: {path.relative_to(ROOT)}\n")
+        elif path in files:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(files[path], encoding="utf-8")
+        else:
+            path.unlink()
+    return 1 if is_check and outdated else 0
 
 
 if __name__ == "__main__":

@@ -1,0 +1,51 @@
+"""Checked by mypy and pyright, run by nobody: what the views of an API give."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import assert_type
+
+from mlopus import ExpApi, Experiment, MlflowApi, Plan, Receipt, Result, RunApi, Search
+from mlopus.api.raising import RaisingApi
+from mlopus.api.raising.search import RaisingSearch
+from mlopus.errors import MlopusError
+from mlopus.handles.raising import RaisingExp, RaisingModel, RaisingModelVersion, RaisingRun
+
+
+def verbs_return_results(api: MlflowApi, exp: Experiment) -> None:
+    assert_type(api.start_run(exp), Result[RunApi, MlopusError])
+    assert_type(api.find_runs(), Search[RunApi])
+    assert_type(api.find_runs().first(), Result[RunApi | None, MlopusError])
+    assert_type(api.load_run_artifact("3f2a", Path.read_text), Result[str, MlopusError])
+
+
+def plans_are_results(api: MlflowApi, run: RunApi) -> None:
+    assert_type(api.plan.log_params(run, {"lr": 0.1}), Result[Plan, MlopusError])
+    assert_type(api.plan.load_run_artifact(run, Path.read_text), Result[Plan, MlopusError])
+    assert_type(api.execute(api.plan.get_run(run).unwrap()), Result[Receipt, MlopusError])
+
+
+def raising_verbs_give_values(api: MlflowApi, exp: Experiment) -> None:
+    assert_type(api.raising.start_run(exp).log_params({}), RaisingRun)
+    assert_type(api.raising.set_tags_on_exp(exp, {}), None)
+    assert_type(api.raising.load_run_artifact("3f2a", Path.read_text), str)
+    assert_type(api.raising.find_runs(), RaisingSearch[RaisingRun])
+    assert_type(api.raising.find_runs().first(), RaisingRun | None)
+    assert_type(api.raising.results, MlflowApi)
+    assert_type(api.raising.in_offline_mode, RaisingApi)
+
+
+def raising_handles_stay_raising(version: RaisingModelVersion) -> None:
+    assert_type(version.model, RaisingModel)
+    assert_type(version.run, RaisingRun | None)
+    assert_type(version.model.find_versions().all(), tuple[RaisingModelVersion, ...])
+    if version.run is not None:
+        assert_type(version.run.exp, RaisingExp)
+        assert_type(version.run.exp.results, ExpApi)
+
+
+def a_raising_run_is_a_context_manager(api: MlflowApi, exp: RaisingExp) -> None:
+    with exp.start_run("r1") as run:
+        assert_type(run, RaisingRun)
+    assert_type(api.get_run(run), Result[RunApi, MlopusError])  # either API takes either handle
+    assert_type(run.results.raising, RaisingRun)
