@@ -108,11 +108,11 @@ def tells_sizes(scheme: str) -> bool:
 
 def check_scheme(scheme: str) -> str | None:
     """What is missing for a scheme: None if nothing, "" if nobody knows it, else what to install."""
-    import fsspec.registry  # noqa: PLC0415 (as above)
+    from fsspec.registry import get_filesystem_class  # noqa: PLC0415 (as above)
 
-    registry: Any = fsspec.registry
+    find: Any = get_filesystem_class
     try:
-        registry.get_filesystem_class(scheme)
+        find(scheme)
     except ValueError:
         return ""
     except ImportError as error:
