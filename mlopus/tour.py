@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from mlopus.api.connect import connect
+from mlopus.domain.frozen import thaw
 from mlopus.errors import ExecutionStopped, MlopusError
 from mlopus.result import Failure, Result
 

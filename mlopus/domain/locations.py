@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from mlopus.domain.keys import AliasKey, VersionKey, version_key_from_uri
 from mlopus.domain.manifest import ArtifactLocation, ArtifactSubject
@@ -65,7 +65,7 @@ def location_of_source(source: str, run_id: str | None, repo: str | None) -> Art
         return ArtifactLocation(subject=subject, root_url="", path=join_path(logged["path"] or ""))
     if source.startswith(("models:", "runs:")):
         return None
-    root = urlunsplit(urlsplit(source)._replace(fragment="")).rstrip("/") or source
+    root = source.rstrip("/") or source
     return ArtifactLocation(subject=ArtifactSubject(kind="url", key=root), root_url=root)
 
 

@@ -6,7 +6,6 @@ import posixpath
 import re
 import unicodedata
 from collections.abc import Iterable
-from urllib.parse import urlsplit, urlunsplit
 
 from mlopus.errors import IllegalPath
 from mlopus.result import Failure, Result, Success
@@ -128,12 +127,10 @@ def join_url(url: str, path: str) -> str:
     """The URL of a relative path under an artifact root; a query part of the root stays last.
 
     Example:
-        >>> join_url("s3://bucket/run", "model")
-        's3://bucket/run/model'
+        >>> join_url("s3://bucket/run", "model"), join_url("memory:///store?v=1", "model")
+        ('s3://bucket/run/model', 'memory:///store/model?v=1')
     """
     if not path:
         return url
-    if scheme_of(url) == "file" and "://" not in url:
-        return f"{url.rstrip('/')}/{path}"
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{path}"))
+    base, mark, query = url.partition("?") if scheme_of(url) != "file" else (url, "", "")
+    return f"{base.rstrip('/')}/{path}{mark}{query}"
