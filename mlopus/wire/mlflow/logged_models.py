@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import attrs
@@ -11,8 +10,6 @@ from mlopus.result import Failure, Result, Success
 from mlopus.wire.mlflow.http import API, HttpRequest, Named, WrongShape, json_text, segment
 from mlopus.wire.mlflow.shapes import elements, members, text
 
-_LOGGED_MODEL_URI = re.compile(r"models:/(?P<id>m-[0-9A-Za-z]+)(?:/(?P<rest>.*))?", re.DOTALL)
-
 
 @attrs.frozen(kw_only=True)
 class LoggedModel:
@@ -20,19 +17,6 @@ class LoggedModel:
 
     id: str
     artifact_uri: str
-
-
-def parse_logged_model_uri(uri: str) -> tuple[str, str] | None:
-    """The id and the path inside it of `models:/m-…`; None for any other URI.
-
-    Example:
-        >>> parse_logged_model_uri("models:/m-0a1b/data/model.bin")
-        ('m-0a1b', 'data/model.bin')
-        >>> parse_logged_model_uri("models:/ranker/3") is None
-        True
-    """
-    match = _LOGGED_MODEL_URI.fullmatch(uri)
-    return (match["id"], match["rest"] or "") if match else None
 
 
 def get_logged_model_request(model_id: str) -> HttpRequest:
