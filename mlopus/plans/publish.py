@@ -87,9 +87,9 @@ def plan_publish(request: PublishRequest, facts: Facts) -> Result[Plan, PublishR
     if isinstance(registered, Failure):
         return registered
     register = registered.unwrap()
-    follow, cached = reflected(register, facts), cache_stages(job)
-    last = ((*follow, *cached[0]), *cached[1:]) if cached else (follow,)
-    stages = (*_byte_stages(job), register, *last, _removal(job))
+    follow, (stage, commit) = reflected(register, facts), cache_stages(job)
+    early, late = (stage, ()) if job.moves else ((), stage)
+    stages = (early, *_byte_stages(job), register, (*follow, *late), commit, _removal(job))
     roots = immutabledict({"source": job.source.path})
     return Success(make_plan(request, facts, stages, _answer(job), roots))
 
@@ -162,7 +162,7 @@ def _byte_stages(job: Job) -> tuple[Stage, ...]:
         left=job.left,
         empty_folders=job.empty_folders,
         is_file=job.source.is_file,
-        move=job.policy.upload_moves,
+        move=job.moves,
         binds=UPLOADED,
         through_links=tuple(sorted(job.source.links_leaving)),
     )

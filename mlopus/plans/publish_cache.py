@@ -12,7 +12,7 @@ from mlopus.plans.steps import ByteStep, CommitTree, FetchFiles, ReusedFile, Sta
 from mlopus.plans.trees import tree_name
 
 
-def cache_stages(job: Job) -> tuple[Stage, ...]:
+def cache_stages(job: Job) -> tuple[Stage, Stage]:
     """Stage the source and what the store keeps beside it, then commit the whole.
 
     A part is never cached as the whole: what is left in the store and not held already is fetched
@@ -21,9 +21,9 @@ def cache_stages(job: Job) -> tuple[Stage, ...]:
     ladder = job.policy.cache_by
     reused, fetched = _left(job)
     if ladder is None or _is_cached(job, reused, fetched):
-        return ()
+        return (), ()
     if fetched and job.request.options.use_cache is not True:
-        return ()
+        return (), ()
     files = tuple(sorted(job.source.files, key=lambda file: file.path))
     stage: tuple[ByteStep, ...] = (StageFiles(staged=STAGED, files=files, ladder=ladder),)
     if job.left:
@@ -43,7 +43,7 @@ def cache_stages(job: Job) -> tuple[Stage, ...]:
         taken_at=max(job.facts.now, job.listing.listed_at, *((entry.taken_at,) if entry else ())),
         binds=TREE,
     )
-    return (stage, (commit,))
+    return stage, (commit,)
 
 
 def _left(job: Job) -> tuple[tuple[ReusedFile, ...], tuple[RemoteFile, ...]]:

@@ -80,6 +80,16 @@ class Job:
         return isinstance(self.request, LogModelVersion) and self.registered is None
 
     @property
+    def moves(self) -> bool:
+        """Whether the store takes files from the source, rather than copies.
+
+        Not before a registration, and not for a mirror: a stop in between would leave less of the
+        source than a second try needs. The source then goes last, whole.
+        """
+        is_plain = isinstance(self.request, LogRunArtifact) and not self.request.mirror
+        return self.policy.upload_moves and is_plain
+
+    @property
     def uploads(self) -> bool:
         """Whether there is an upload step; before a registration it also shows what is there already."""
         return self.changes_bytes or (self.registers and bool(self.difference.kept))

@@ -11,11 +11,9 @@ from mlopus.plans.requests import PublishOptions
 from mlopus.plans.steps import LinkKind
 from mlopus.result import Failure, Result, Success
 
-CacheLadder: TypeAlias = tuple[LinkKind, ...] | Literal["move and link"]
+CacheLadder: TypeAlias = tuple[LinkKind, ...] | Literal["move", "move and link"]
 
 _SHARED: tuple[LinkKind, ...] = ("reflink", "copy")
-_MOVED: tuple[LinkKind, ...] = ("hardlink", "reflink", "copy")
-"""A move that can stop anywhere: the files are in both places until the source's are removed."""
 
 
 @attrs.frozen(kw_only=True)
@@ -24,7 +22,7 @@ class PublishPolicy:
 
     Attributes:
         cache_by: How the cache gets the files; None if it does not.
-        upload_moves: Whether the store may take the very files, since the source is not kept.
+        upload_moves: Whether the store may take the files from the source.
         removes_source: Whether the source's files are removed once all else is done.
     """
 
@@ -87,7 +85,7 @@ def _remote(
     if not caches:
         return Success(PublishPolicy(cache_by=None, upload_moves=False, removes_source=not keeps))
     if not keeps:
-        return Success(PublishPolicy(cache_by=_MOVED, upload_moves=False, removes_source=True))
+        return Success(PublishPolicy(cache_by="move", upload_moves=False, removes_source=True))
     if allow_duplication is False and can_reflink is None:
         reason = "whether this disk can share bytes with the cache was not probed"
         return Failure(ConflictingOptions(options=("allow_duplication",), reason=reason))

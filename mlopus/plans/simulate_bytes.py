@@ -42,6 +42,7 @@ class World:
     facts: Facts
     told: Learned
     staged: immutabledict[str, tuple[ManifestFile, ...]] = immutabledict()
+    adopted: immutabledict[str, StageFiles] = immutabledict()
 
     def evolve(self, facts: Facts) -> World:
         """The same with other facts."""
@@ -96,16 +97,28 @@ def simulate_bytes(world: World, step: ByteStep) -> tuple[World, Bindings]:
 
 
 def _staged(world: World, step: StageFiles) -> World:
-    staged = world.with_staged(
-        step.staged,
-        (ManifestFile(path=f.path, size_bytes=f.size_bytes, sha256=f.sha256) for f in step.files),
-    )
-    if step.ladder != "move and link":
-        return staged
-    source = gathered(world.facts.source, "the source")
-    linked_files = {file.path for file in step.files if file.size_bytes}
-    links = tuple(sorted({*source.links_leaving, *linked_files}))
-    return staged.evolve(attrs.evolve(world.facts, source=attrs.evolve(source, links_leaving=links)))
+    files = (ManifestFile(path=f.path, size_bytes=f.size_bytes, sha256=f.sha256) for f in step.files)
+    staged = world.with_staged(step.staged, files)
+    return attrs.evolve(staged, adopted=staged.adopted | {step.staged: step})
+
+
+def _source_after(world: World, step: CommitTree) -> World:
+    """The source, once what was moved out of it is committed."""
+    adopted = world.adopted.get(step.staged)
+    source = world.facts.source
+    if adopted is None or source is None:
+        return world
+    paths = {file.path for file in adopted.files}
+    match adopted.ladder:
+        case "move":
+            source = _without(source, paths)
+        case "move and link":
+            linked_files = {file.path for file in adopted.files if file.size_bytes}
+            links = tuple(sorted({*source.links_leaving, *linked_files}))
+            source = attrs.evolve(source, links_leaving=links)
+        case _:
+            return world
+    return world.evolve(attrs.evolve(world.facts, source=source))
 
 
 def _committed(world: World, step: CommitTree) -> tuple[World, Bindings]:
@@ -132,7 +145,8 @@ def _committed(world: World, step: CommitTree) -> tuple[World, Bindings]:
     cache = attrs.evolve(
         world.cache, entries=(entry, *others), manifests=world.cache.manifests | {key: manifest}
     )
-    return world.with_cache(cache), bindings_of(step, Committed(tree_key=key, manifest=manifest))
+    world = _source_after(world, step).with_cache(cache)
+    return world, bindings_of(step, Committed(tree_key=key, manifest=manifest))
 
 
 def _placed(world: World, step: PlaceTree) -> World:
@@ -199,6 +213,8 @@ def _uploaded(world: World, step: UploadFiles) -> tuple[World, Bindings]:
         validators=immutabledict(validators),
     )
     after = attrs.evolve(world.facts, store=attrs.evolve(store, listing=listing))
+    if step.move and after.source is not None:
+        after = attrs.evolve(after, source=_without(after.source, set(sent)))
     return world.evolve(after), bindings_of(step, done)
 
 

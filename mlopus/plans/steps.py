@@ -102,7 +102,7 @@ class StageFiles:
     """Bring files of the root `source` into a staging area of the cache.
 
     `ladder` is tried in order. "move" takes the file from the source; "move and link" leaves a
-    link to the committed file in its place.
+    link to the committed file in its place. Both do so once the tree is committed, not before.
     """
 
     staged: str
@@ -202,10 +202,9 @@ class UploadFiles:
     """Send files of the root `source` to a store. Binds what the store says of each to `binds`.
 
     `kept` are there already, proven; `left` are there and not in the source. A source file that
-    is no longer what was hashed stops the step. `move`: a later step removes the files from the
-    source, so a store on the same disk may take them by hard link instead of copying; they stay in
-    the source until then, and a stop in between loses nothing. `through_links` are files of the
-    source that are links out of it, sent as their content.
+    is no longer what was hashed stops the step. `move` takes files from the source, on a store of
+    the local disk. `through_links` are files of the source that are links out of it, sent as their
+    content.
     """
 
     store_url: str

@@ -98,12 +98,19 @@ def _requests_of_fetch(step: FetchEntity) -> int:
 
 
 def _removed(steps: tuple[Step, ...]) -> int:
-    """Files that steps remove from stores, sources and targets."""
+    """Files that are gone afterwards from stores, source and target; those that moved are not removed."""
+    moved: set[str] = set()
     removed = 0
     for step in steps:
         match step:
-            case RemoveRemoteFiles() | RemoveFiles():
+            case StageFiles(ladder="move"):
+                moved |= {file.path for file in step.files}
+            case UploadFiles(move=True):
+                moved |= {upload.file.path for upload in step.files}
+            case RemoveRemoteFiles():
                 removed += len(step.files)
+            case RemoveFiles():
+                removed += sum(file.path not in moved for file in step.files)
             case PlaceTree(expect=TargetPresent() as there):
                 removed += there.file_count
             case _:
