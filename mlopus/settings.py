@@ -28,7 +28,7 @@ def _one_of(*choices: str) -> Callable[[object, attrs.Attribute[Any], str], None
 
 
 def _absolute(path: str | os.PathLike[str] | None) -> str | None:
-    return None if path is None else os.path.abspath(os.path.expanduser(os.fspath(path)))  # noqa: PTH100, PTH111 (no pathlib at start-up)
+    return None if path is None else os.path.abspath(os.path.expanduser(os.fspath(path)))
 
 
 def _frozen(mapping: Mapping[str, Any] | None) -> immutabledict[str, Any]:
@@ -191,8 +191,8 @@ _NUMBERS = {
 
 
 def _credentials_file() -> immutabledict[str, str]:
-    path = os.path.join(os.path.expanduser("~"), ".mlflow", "credentials")  # noqa: PTH111, PTH118 (as above)
-    if not os.path.isfile(path):  # noqa: PTH113 (as above)
+    path = os.path.join(os.path.expanduser("~"), ".mlflow", "credentials")
+    if not os.path.isfile(path):
         return immutabledict()
     import configparser  # noqa: PLC0415 (few users have the file, and start-up counts)
 

@@ -102,7 +102,7 @@ class _Tour:
             ).all()
         )
         self._say(
-            f"found    {len(found)} run by its metric: {found[0].name!r}, params {dict(found[0].params)}"
+            f"found    {len(found)} run by its metric: {found[0].name!r}, params {thaw(found[0].params)}"
         )
         query = {"model.name": MODEL, "tags.stage": "tour", "version": int(version.version)}
         versions = self._value(offline.find_model_versions(query).all())
