@@ -66,9 +66,9 @@ def answer(
             return outcome.status in statuses
         return not outcome.is_final and (request.replay_safe or not outcome.maybe_done)
 
-    backoff = tenacity.wait_exponential_jitter(
-        initial=policy.backoff_s, max=LONGEST_WAIT_S, jitter=policy.backoff_s
-    )
+    backoff = tenacity.wait_exponential(
+        multiplier=policy.backoff_s, max=LONGEST_WAIT_S
+    ) + tenacity.wait_random(0, policy.backoff_s)
 
     def wait(state: tenacity.RetryCallState) -> float:
         outcome = _outcome(state)
