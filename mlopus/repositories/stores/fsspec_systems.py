@@ -108,9 +108,9 @@ def tells_sizes(scheme: str) -> bool:
 
 def check_scheme(scheme: str) -> str | None:
     """What is missing for a scheme: None if nothing, "" if nobody knows it, else what to install."""
-    from fsspec.registry import get_filesystem_class  # noqa: PLC0415 (as above)
+    from fsspec.registry import get_filesystem_class  # noqa: PLC0415 (as above)  # pyright: ignore[reportUnknownVariableType] (fsspec has no types)
 
-    find: Any = get_filesystem_class
+    find: Any = get_filesystem_class  # pyright: ignore[reportUnknownVariableType] (fsspec has no types)
     try:
         find(scheme)
     except ValueError:

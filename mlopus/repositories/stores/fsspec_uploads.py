@@ -89,7 +89,7 @@ class _Renamed:
         from fsspec import AbstractFileSystem  # noqa: PLC0415 (it is loaded: this is one)
 
         generic: Any = AbstractFileSystem
-        if type(self._system).mv is generic.mv:  # which takes brackets in names for patterns
+        if self._system.mv.__func__ is generic.mv:  # which takes brackets in names for patterns
             self._system.cp_file(self._part, self._target)
             self._drop()
         else:

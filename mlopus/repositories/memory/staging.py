@@ -1,0 +1,188 @@
+"""A tree in the making, in memory."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Callable, Generator
+
+from mlopus.domain.manifest import Entry, LocalFile, Manifest, ManifestFile
+from mlopus.domain.paths import relative_path
+from mlopus.errors import DigestMismatch, IllegalPath, MlopusError, StalePlan, Unsupported
+from mlopus.plans.outcomes import Committed, Transferred
+from mlopus.plans.pending import known
+from mlopus.plans.steps import CommitTree, LinkKind, ReusedFile, StageFiles
+from mlopus.ports.meter import Meter
+from mlopus.ports.streams import FileSink, TreeSource
+from mlopus.repositories.disk.adopting import changed_since, stale_source
+from mlopus.repositories.disk.files import folders_holding, remove_emptied
+from mlopus.repositories.memory.artifact_cache import HeldTree, HeldTrees
+from mlopus.repositories.memory.files import MemorySource, TreeLink
+from mlopus.result import Failure, Result, Success
+
+
+class StagedBytes:
+    """The content of one file, growing."""
+
+    def __init__(self) -> None:
+        self.content = bytearray()
+
+    def write(self, chunk: bytes | memoryview) -> Result[None, MlopusError]:
+        """Add bytes."""
+        self.content += chunk
+        return Success(None)
+
+    def restart(self) -> Result[None, MlopusError]:
+        """Begin again."""
+        self.content.clear()
+        return Success(None)
+
+
+class MemoryStaging:
+    """The staging area of one writer."""
+
+    def __init__(self, held: HeldTrees) -> None:
+        self._held = held
+        self._contents: dict[str, bytes] = {}
+        self._leaving: list[Callable[[str, Manifest], None]] = []
+
+    @contextlib.contextmanager
+    def create(self, path: str) -> Generator[FileSink]:
+        """A new file of the tree."""
+        checked = relative_path(path)
+        if isinstance(checked, Failure):
+            raise checked.failure()
+        file = StagedBytes()
+        yield file
+        self._contents[path] = bytes(file.content)
+
+    def reuse(self, files: tuple[ReusedFile, ...]) -> Result[None, MlopusError]:
+        """Take files from committed trees."""
+        for file in files:
+            tree = self._held.trees.get(file.tree_key)
+            content = None if tree is None else tree.contents.get(file.path_in_tree)
+            if content is None or _sha256(content) != file.sha256:
+                found = "a file that is gone, changed or another"
+                place = f"tree {file.tree_key[:12]}"
+                return Failure(
+                    DigestMismatch(path=file.path_in_tree, place=place, expected=file.sha256, found=found)
+                )
+            self._contents[file.path] = content
+        return Success(None)
+
+    def adopt(self, step: StageFiles, source: TreeSource, meter: Meter) -> Result[Transferred, MlopusError]:
+        """Take files of the user's, by copy or by moving them."""
+        if not isinstance(step.ladder, str) and not {"reflink", "copy"}.intersection(step.ladder):
+            return Failure(
+                Unsupported(action=f"adopting files by {' or '.join(step.ladder)}", place="the cache")
+            )
+        leaving: list[Callable[[str, Manifest], None]] = []
+        for file in step.files:
+            adopted = self._adopt(step, file, source, leaving)
+            if isinstance(adopted, Failure):
+                return adopted
+            meter.finished(file.path)
+        self._leaving.extend(leaving)
+        count, size_bytes = len(step.files), sum(file.size_bytes for file in step.files)
+        is_copied = bool(count) and not isinstance(step.ladder, str)
+        links: tuple[tuple[LinkKind, int], ...] = (("copy", count),) if is_copied else ()
+        return Success(Transferred(file_count=count, total_bytes=size_bytes, links=links))
+
+    def commit(self, step: CommitTree) -> Result[Committed, MlopusError]:
+        """Make the tree and its entry part of the cache."""
+        if "/" in step.name:
+            return Failure(IllegalPath(path=step.name, reason="cannot be the name of a tree"))
+        if step.is_file != (list(self._contents) == [""]):
+            wanted = "a file" if step.is_file else "a folder"
+            return Failure(
+                IllegalPath(path=step.path, reason=f"was to be {wanted}, and was staged otherwise")
+            )
+        rows = tuple(
+            ManifestFile(path=p, size_bytes=len(c), sha256=_sha256(c)) for p, c in self._contents.items()
+        )
+        manifest = Manifest.of(step.name, rows, is_file=step.is_file, empty_folders=step.empty_folders)
+        entry = Entry(
+            subject=step.subject,
+            path=step.path,
+            tree_key=manifest.key,
+            name=step.name,
+            is_file=step.is_file,
+            taken_at=step.taken_at,
+            store_url=step.store_url,
+            validators=known(step.validators),
+        )
+        with self._held.lock:
+            self._held.trees[manifest.key] = HeldTree(manifest, dict(self._contents))
+            self._held.entries.setdefault(step.subject, {})[step.path] = entry
+        for leave in self._leaving:
+            leave(manifest.key, manifest)
+        self.discard()
+        return Success(Committed(tree_key=manifest.key, manifest=manifest))
+
+    def discard(self) -> None:
+        """Drop what is staged."""
+        self._contents.clear()
+        self._leaving.clear()
+
+    def _adopt(
+        self,
+        step: StageFiles,
+        file: LocalFile,
+        source: TreeSource,
+        leaving: list[Callable[[str, Manifest], None]],
+    ) -> Result[None, MlopusError]:
+        local = source.local_path(file.path)
+        found = _changed(source, local, file)
+        if found is not None:
+            return Failure(stale_source(local or file.path, found))
+        opened = source.open(file.path)
+        if isinstance(opened, Failure):
+            return opened
+        with opened.unwrap() as reader:
+            content = reader.read()
+        if _sha256(content) != file.sha256:
+            return Failure(
+                StalePlan(thing=file.path, expected="the file that was hashed", found="another content")
+            )
+        self._contents[file.path] = content
+        if isinstance(step.ladder, str):
+            leaves_link = step.ladder == "move and link"
+            if isinstance(source, MemorySource):
+                leaving.append(lambda key, _: _take(source, file, content, key if leaves_link else None))
+            elif local is not None:
+                leaving.append(
+                    lambda key, manifest: self._leave_disk(local, file, key, manifest, leaves_link)
+                )
+            else:
+                return Failure(Unsupported(action="moving files that are on no disk", place="the cache"))
+        return Success(None)
+
+    def _leave_disk(self, local: str, file: LocalFile, key: str, manifest: Manifest, link: bool) -> None:
+        if changed_since(local, file) is not None:
+            return
+        os.unlink(local)
+        if link:
+            folder = self._held.materialised.make(key, manifest, self._held.trees[key].contents)
+            os.symlink(os.path.join(folder, file.path) if file.path else folder, local)
+        else:
+            remove_emptied(folders_holding(local, file.path))
+
+
+def _take(source: MemorySource, file: LocalFile, content: bytes, key: str | None) -> None:
+    link = None if key is None else TreeLink(key, file.path, content, source.files.tick())
+    source.take(file.path, link)
+
+
+def _changed(source: TreeSource, local: str | None, file: LocalFile) -> str | None:
+    """What is there instead of the file that was hashed; None if it is still there."""
+    if isinstance(source, MemorySource):
+        mtime_ns = source.mtime_ns(file.path)
+        return (
+            None if mtime_ns == file.mtime_ns else "nothing" if mtime_ns is None else "a file modified since"
+        )
+    return None if local is None else changed_since(local, file)
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
