@@ -83,7 +83,10 @@ def _cached_manifest(api: ApiCore, call: Call, wanted: ArtifactOf) -> Result[Man
     for entry in cache.entries:
         below = path_below(location.path, entry.path)
         if below is not None:
-            part = cache.manifests[entry.tree_key].subtree(below)
+            manifest = api.repositories.artifacts.manifest(entry.tree_key)
+            if isinstance(manifest, Failure):
+                return manifest
+            part = manifest.unwrap().subtree(below)
             if part is None:
                 return Failure(NotFound(kind="artifact", key=wanted.path, place="what is cached of it"))
             return Success(part)
