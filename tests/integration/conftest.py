@@ -1,0 +1,23 @@
+"""Fixtures of the tests that run on every kind of store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.integration.main_job import Job, do_main_job
+from tests.integration.stores import KINDS, Store, open_store
+
+
+@pytest.fixture(params=KINDS)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    """A store of each kind, with a cache of its own."""
+    return open_store(request.param, request, tmp_path)
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def job(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Job:
+    """The main job, done once on a store of each kind."""
+    store = open_store(request.param, request, tmp_path_factory.mktemp(f"job-{request.param}"))
+    return do_main_job(store.api, store.offline, store.folder)
