@@ -16,6 +16,8 @@ from mlopus.repositories.sqlite.mounts import is_network_mount
 from mlopus.repositories.sqlite.schema import Schema
 
 BUSY_TIMEOUT_S: Final = 60.0
+_PAGE_BYTES: Final = 8192
+"""A batch of runs touches most pages of the index of values: fewer pages are written sooner."""
 _WRITER_CACHE_KIB: Final = 64 * 1024
 _READER_CACHE_KIB: Final = 8 * 1024
 
@@ -87,8 +89,10 @@ def open_writer(path: Path, schema: Schema, *, wal: bool, is_durable: bool) -> O
     connection = _connect(path, "mode=rwc")
     try:
         state = _checked(connection, schema)
-        if state == "empty" and wal and not is_network_mount(path.parent):
-            connection.execute("PRAGMA journal_mode = WAL")
+        if state == "empty":
+            connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
+            if wal and not is_network_mount(path.parent):
+                connection.execute("PRAGMA journal_mode = WAL")
         if state != "current":
             _migrated(connection, schema)
         connection.execute(f"PRAGMA synchronous = {'FULL' if is_durable else 'NORMAL'}")

@@ -1,5 +1,7 @@
 """Entities of one origin as rows, inside one transaction: an entity and its values change together."""
 
+# ruff: noqa: S608 (statements are put together from words of this package; values are parameters)
+
 from __future__ import annotations
 
 import sqlite3
@@ -20,7 +22,7 @@ from mlopus.repositories.sqlite.opening import Unusable
 from mlopus.wire.rows import kind_of_record, moment_from_us, moment_to_us, record_from_text, record_to_text
 
 _Found = tuple[int, int, str]
-_ValueRow = tuple[int, int, int, int, SqlValue]
+_ValueRow = tuple[int, int, SqlValue, int, int]
 
 
 @attrs.frozen(kw_only=True)
@@ -84,16 +86,20 @@ class Rows:
         """The entity of a key. Of experiments that had the same name, the one that was taken last."""
         match key:
             case ExperimentName():
-                return self._one("experiment", "e.name = ? ORDER BY e.as_of DESC", (stored_text(key.name),))
+                return self._one(
+                    "experiment", "e.sid = ? AND e.name = ? ORDER BY e.as_of DESC", (stored_text(key.name),)
+                )
             case AliasKey():
-                model = self._one("model", "e.key = ?", (stored_text(key.name),))
+                model = self._one("model", "e.sid = ? AND e.key = ?", (stored_text(key.name),))
                 if model is None or not isinstance(model.record, ModelRecord):
                     return None
                 version = model.record.aliases.get(key.alias)
                 return None if version is None else self.get(VersionKey(key.name, version))
             case _:
                 kind, name, number = stored_key(key)
-                return self._one(kind, "e.key = ? AND e.number = ?", (stored_text(name), number))
+                return self._one(
+                    kind, "e.sid = ? AND e.key = ? AND e.number = ?", (stored_text(name), number)
+                )
 
     def put(self, records: Iterable[Record], taken_at: datetime) -> None:
         """Keep records as taken at that time; rows that were taken later stay as they are."""
@@ -106,16 +112,16 @@ class Rows:
             if rid is not None:
                 self._changes(space, rid, record, added, dropped, is_new=is_new)
         self.connection.executemany("DELETE FROM attr WHERE rid = ? AND kid = ? AND ord = ?", dropped)
-        added.sort(key=_by_index)  # neighbours in the index are written together
+        added.sort()  # as the index is: its neighbours are written together
         self.connection.executemany(
-            "INSERT OR REPLACE INTO attr (rid, kid, ord, t, v) VALUES (?, ?, ?, ?, ?)", added
+            "INSERT OR REPLACE INTO attr (kid, t, v, rid, ord) VALUES (?, ?, ?, ?, ?)", added
         )
 
     def clear(self) -> None:
         """Forget every entity of the origin."""
         of_origin = "(SELECT e.rid FROM entity e JOIN space s USING (sid) WHERE s.origin = ?)"
         for table in ("attr", "body", "entity"):
-            self.connection.execute(f"DELETE FROM {table} WHERE rid IN {of_origin}", (self._origin,))  # noqa: S608
+            self.connection.execute(f"DELETE FROM {table} WHERE rid IN {of_origin}", (self._origin,))
         self.connection.execute("UPDATE space SET codec = ? WHERE origin = ?", (self._codec, self._origin))
         self._spaces.clear()
 
@@ -128,10 +134,8 @@ class Rows:
         space = self.space(kind)
         if space is None:
             return None
-        found = self.connection.execute(
-            f"SELECT e.rid, e.as_of, b.record FROM entity e JOIN body b USING (rid) WHERE e.sid = ? AND {where}",  # noqa: S608
-            (space.sid, *parameters),
-        ).fetchone()
+        statement = f"SELECT e.rid, e.as_of, b.record FROM entity e JOIN body b USING (rid) WHERE {where}"
+        found = self.connection.execute(statement, (space.sid, *parameters)).fetchone()
         if found is None:
             return None
         return Stored(rid=found[0], as_of=moment_from_us(found[1]), record=_read(kind, found[2]))
@@ -191,7 +195,9 @@ class Rows:
             rows = self.connection.execute("SELECT kid, ord, t, v FROM attr WHERE rid = ?", (rid,))
             old = {(kid, ord_): (t, v) for kid, ord_, t, v in rows}
         dropped.extend((rid, kid, ord_) for kid, ord_ in old.keys() - new.keys())
-        added.extend((rid, *at, *value) for at, value in new.items() if old.get(at) != value)
+        added.extend(
+            (kid, *value, rid, ord_) for (kid, ord_), value in new.items() if old.get((kid, ord_)) != value
+        )
 
     def _codec_of(self, space: Space) -> TextCodec:
         return codec_named(space.codec)
@@ -242,7 +248,3 @@ def _read(kind: EntityKind, text: str) -> Record:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         reason = f"the row of a {kind} is not what mlopus writes ({type(error).__name__}: {error})"
         raise Unusable(reason) from error
-
-
-def _by_index(row: _ValueRow) -> tuple[int, int, SqlValue, int]:
-    return row[1], row[3], row[4], row[0]

@@ -1,0 +1,79 @@
+"""What a compiler must know of the data: which paths there are, and about how many rows hold a value."""
+
+# ruff: noqa: S608 (statements are put together from words of this package; values are parameters)
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mlopus.domain.status import EntityKind
+from mlopus.repositories.sqlite.attributes import ARRAY, MARK, NULL
+from mlopus.repositories.sqlite.conditions import marks
+from mlopus.repositories.sqlite.filters import CAP
+from mlopus.repositories.sqlite.rows import Rows
+
+
+class Catalog:
+    """Answers from one transaction, for searches that read texts by one codec."""
+
+    def __init__(self, rows: Rows, codec: str) -> None:
+        self._rows = rows
+        self._codec = codec
+
+    def space(self, kind: EntityKind) -> int | None:
+        """The space of a kind; None if there are no entities of it."""
+        space = self._rows.space(kind)
+        return None if space is None else space.sid
+
+    def is_read_alike(self, kind: EntityKind) -> bool:
+        """Whether the values in the table were read from text by the codec of the search."""
+        space = self._rows.space(kind)
+        return space is None or space.codec == self._codec
+
+    def attribute(self, kind: EntityKind, path: str) -> int | None:
+        """The id of a path; None if no entity of the kind ever had it."""
+        space = self._rows.space(kind)
+        return None if space is None else self._rows.attribute(space, path)
+
+    def lists_above(self, kind: EntityKind, path: str) -> list[int]:
+        """The ids of paths above this one where some entity has a list, so that rows do not tell all."""
+        parts = path.split(".")
+        above = (".".join(parts[:end]) for end in range(1, len(parts)))
+        kids = [kid for kid in (self.attribute(kind, path) for path in above) if kid is not None]
+        return [kid for kid in kids if self.has(kid, (ARRAY, MARK))]
+
+    def has(self, kid: int, classes: Sequence[int]) -> bool:
+        """Whether there is a row of one of the classes."""
+        return any(self.count_rows("kid = ? AND t = ?", (kid, t), at_most=1) for t in classes)
+
+    def count_rows(self, where: str, parameters: Sequence[object], *, at_most: int = CAP) -> int:
+        """How many rows of `attr` satisfy a condition that its index answers."""
+        return self._count(f"attr WHERE {where}", parameters, at_most)
+
+    def count_entities(self, kind: EntityKind, where: str, parameters: Sequence[object]) -> int:
+        """How many entities satisfy a condition that an index answers."""
+        sid = self.space(kind)
+        return 0 if sid is None else self._count(f"entity WHERE sid = ? AND {where}", (sid, *parameters), CAP)
+
+    def count_without(self, kind: EntityKind, kid: int) -> tuple[int, int]:
+        """How many entities have no value at a path where each has at most one; and how many there are."""
+        sid, connection = self.space(kind), self._rows.connection
+        (every,) = connection.execute("SELECT count(*) FROM entity WHERE sid = ?", (sid,)).fetchone()
+        (some,) = connection.execute(
+            f"SELECT count(*) FROM attr WHERE kid = ? AND t > {NULL}", (kid,)
+        ).fetchone()
+        return every - some, every
+
+    def count_of_experiments(self, exp_ids: Sequence[str]) -> int:
+        """How many runs are in these experiments; many, if these are many."""
+        if len(exp_ids) > _FEW_EXPERIMENTS:
+            return CAP
+        return self.count_entities("run", f"exp_id IN ({marks(exp_ids)})", exp_ids)
+
+    def _count(self, where: str, parameters: Sequence[object], at_most: int) -> int:
+        statement = f"SELECT count(*) FROM (SELECT 1 FROM {where} LIMIT {at_most})"
+        (count,) = self._rows.connection.execute(statement, tuple(parameters)).fetchone()
+        return int(count)
+
+
+_FEW_EXPERIMENTS = 200
