@@ -180,8 +180,6 @@ def _held(clause: Clause, record: Record) -> str | float | None:
     if clause.field == "metric":
         value = record.metrics.get(clause.key, math.nan)
         return value if math.isfinite(value) else None
-    if clause.field == "exp_ids":
-        return record.exp_id
     return record.id if clause.key == "attributes.run_id" else None
 
 

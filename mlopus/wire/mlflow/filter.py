@@ -15,7 +15,7 @@ from typing import Final, assert_never
 import attrs
 from immutabledict import immutabledict
 
-from mlopus.domain.records import Record
+from mlopus.domain.records import Record, RunRecord
 from mlopus.domain.status import EntityKind
 from mlopus.domain.text import TextCodec
 from mlopus.plans.search import PushDown, SearchSpec
@@ -35,6 +35,7 @@ from mlopus.wire.mlflow.leaves import (
 PROMPT: Final = Clause("tag", "mlflow.prompt.is_prompt", "=", "true")
 """What a registry's search must say to be told of prompts, which are models and versions too."""
 
+SHOWN_EXPERIMENTS: Final = 5
 _ALWAYS_THERE: Final = frozenset(
     {"attributes.run_id", "attributes.status", "exp.id", "name", "version_number"}
 )
@@ -61,6 +62,8 @@ class ServerSearch:
 
     def surely_found(self, record: Record) -> bool:
         """Whether this search must have found a record."""
+        if isinstance(record, RunRecord) and record.exp_id not in self.exp_ids:
+            return False
         return all(clause.surely_holds(record) for clause in self.clauses)
 
 
@@ -169,7 +172,7 @@ def _search(spec: SearchSpec, branch: Branch) -> ServerSearch | None:
     if spec.kind == "run" and not exp_ids:
         return None
     clauses = tuple(dict.fromkeys(clause for clause in branch if clause.field != "exp_ids"))
-    return ServerSearch(filter=_text(clauses), exp_ids=tuple(exp_ids), clauses=branch)
+    return ServerSearch(filter=_text(clauses), exp_ids=tuple(exp_ids), clauses=clauses)
 
 
 def _with_prompts(searches: tuple[ServerSearch, ...]) -> tuple[ServerSearch, ...]:
@@ -224,11 +227,16 @@ def _evaluated(
 ) -> tuple[str, ...]:
     lines: list[str] = []
     for search in searches:
-        where = f" in experiments {', '.join(search.exp_ids)}" if spec.kind == "run" else ""
+        where = f" in {_experiments(search.exp_ids)}" if spec.kind == "run" else ""
         lines.append(f"{spec.kind}s{where}: {search.filter or 'all'}")
     if order_by:
         lines.append(f"order by {', '.join(order_by)}")
     return tuple(lines)
+
+
+def _experiments(exp_ids: tuple[str, ...]) -> str:
+    many = len(exp_ids) > SHOWN_EXPERIMENTS
+    return f"{len(exp_ids)} experiments" if many else f"experiments {', '.join(exp_ids)}"
 
 
 def _text(clauses: Branch) -> str:
