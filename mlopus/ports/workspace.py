@@ -33,7 +33,10 @@ class Workspace(Protocol):
         ...
 
     def target_facts(self, path: str, tree_key: str | None) -> Result[TargetFacts, MlopusError]:
-        """What a target holds. With a tree key, links to that tree are recognised and copies hashed."""
+        """What a target holds. With a tree key, links to that tree are recognised and copies hashed.
+
+        The key of a tree that a store has on this disk is its URL.
+        """
         ...
 
     def place(

@@ -37,6 +37,11 @@ class MovedFile:
     leave_link: bool
     is_same_inode: bool
 
+    @property
+    def source(self) -> str:
+        """The root of the source that it is in."""
+        return self.location[: -len(self.file.path) - 1] if self.file.path else self.location
+
 
 class Receiver(Protocol):
     """Where adopted files go."""
@@ -142,6 +147,9 @@ class Adoption:
         return "reflink"
 
     def _move(self, file: LocalFile, local: str, row: ManifestFile) -> LinkKind | None:
+        leave_link = self._step.ladder == "move and link"
+        if leave_link and not file.size_bytes:
+            return "copy"  # an empty file is no bytes twice, and stays what it is
         is_only_name = os.lstat(local).st_nlink == 1 and not os.path.islink(local)
         kind: LinkKind | None = "copy"
         if is_only_name:
@@ -150,7 +158,6 @@ class Adoption:
                 kind = None
             except OSError:
                 kind = "copy"
-        leave_link = self._step.ladder == "move and link"
         self.moved.append(MovedFile(file, local, leave_link, is_same_inode=kind is None))
         return kind
 

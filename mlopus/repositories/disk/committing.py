@@ -23,6 +23,7 @@ from mlopus.repositories.disk.files import (
     make_folders_durably,
     remove_any,
     remove_emptied,
+    remove_hollow,
     sync_file,
     sync_folder,
     write_durably,
@@ -190,3 +191,5 @@ class Commit:
                 os.unlink(moved.location)
                 emptied.update(folders_holding(moved.location, moved.file.path))
         remove_emptied(list(emptied))
+        for source in {moved.source for moved in self.moved if moved.file.path and not moved.leave_link}:
+            remove_hollow(source)

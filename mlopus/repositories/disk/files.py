@@ -149,3 +149,13 @@ def folders_holding(location: str, path: str) -> list[str]:
     for _ in folders_above(path):
         folders.append(os.path.dirname(folders[-1]))
     return folders
+
+
+def remove_hollow(root: str) -> None:
+    """Remove a folder with all those inside it, if there is no file in any of them."""
+    folders: list[str] = []
+    for folder, _, names in os.walk(root):
+        if names:
+            return
+        folders.append(folder)
+    remove_emptied(folders)

@@ -9,6 +9,7 @@ import stat
 import attrs
 
 from mlopus.domain.manifest import LocalFile
+from mlopus.domain.paths import path_below
 from mlopus.errors import IllegalPath, MlopusError, StalePlan
 from mlopus.plans.facts import SourceFacts, TargetFacts, TargetFile
 from mlopus.plans.outcomes import Removed, Transferred
@@ -26,10 +27,11 @@ from mlopus.repositories.disk.files import (
     sha256_of,
 )
 from mlopus.repositories.disk.folder_source import FolderSource
-from mlopus.repositories.disk.layout import path_in_tree
+from mlopus.repositories.disk.layout import is_tree_key, path_in_tree
 from mlopus.repositories.disk.placing import Placement, put_right, rows_of
 from mlopus.repositories.disk.walk import Seen, walk_source, walk_target
 from mlopus.repositories.parallel import for_each
+from mlopus.repositories.stores.urls import local_path_of
 from mlopus.repositories.target_digest import expectation_of
 from mlopus.result import Failure, Result, Success
 
@@ -87,6 +89,8 @@ class LocalWorkspace:
 
     def target_facts(self, path: str, tree_key: str | None) -> Result[TargetFacts, MlopusError]:
         """What a target holds. With a tree key, links to that tree are recognised and copies hashed.
+
+        The key of a tree that a store has on this disk is its URL.
 
         What a killed writer left at the target is put right first.
         """
@@ -198,14 +202,22 @@ def _hash(root: str, path: str) -> Result[LocalFile, MlopusError]:
     return Success(LocalFile(path=path, size_bytes=after.st_size, mtime_ns=after.st_mtime_ns, sha256=sha256))
 
 
+def _shown_path(link: str, tree_key: str) -> str | None:
+    """Which path of a tree a link shows: of a committed one, or of one that a store has on this disk."""
+    if is_tree_key(tree_key):
+        return path_in_tree(link, tree_key)
+    root = local_path_of(tree_key)
+    return None if isinstance(root, Failure) else path_below(link, os.path.abspath(root.unwrap()))
+
+
 def _target_file(root: str, seen: Seen, tree_key: str | None) -> TargetFile:
     """A file or link at a target; its content is looked at only if there is a tree to compare it with."""
     location = below(root, seen.path)
-    if tree_key is None or seen.kind == "other":
+    if tree_key is None or seen.kind not in ("file", "link"):
         return TargetFile(path=seen.path, size_bytes=seen.size_bytes)
     if seen.link is None:
         return TargetFile(path=seen.path, size_bytes=seen.size_bytes, sha256=sha256_of(location))
-    inside = path_in_tree(seen.link, tree_key)
+    inside = _shown_path(seen.link, tree_key)
     try:
         shown = os.stat(location)
     except OSError:

@@ -202,6 +202,9 @@ class MemorySource:
             path = path.rpartition("/")[0]
             folders.add(self.location(path))
         self.files.remove_emptied(folders)
+        nodes, _ = self.files.below(self.root)
+        if folders and not nodes:
+            self.files.remove(self.root)
 
 
 def _is_at(path: str, root: str) -> bool:

@@ -146,7 +146,7 @@ class MemoryStaging:
                 StalePlan(thing=file.path, expected="the file that was hashed", found="another content")
             )
         self._contents[file.path] = content
-        if isinstance(step.ladder, str):
+        if isinstance(step.ladder, str) and (content or step.ladder == "move"):
             leaves_link = step.ladder == "move and link"
             if isinstance(source, MemorySource):
                 leaving.append(lambda key, _: _take(source, file, content, key if leaves_link else None))

@@ -13,7 +13,15 @@ from mlopus.errors import DigestMismatch, IllegalPath, MlopusError, NotFound, St
 from mlopus.plans.facts import SourceFacts, TargetFacts, TargetFile
 from mlopus.plans.outcomes import Removed, Transferred
 from mlopus.plans.pending import known
-from mlopus.plans.steps import CachedTree, LinkKind, PlacedFile, PlaceTree, RemoveFiles, TargetAbsent
+from mlopus.plans.steps import (
+    CachedTree,
+    LinkKind,
+    PlacedFile,
+    PlaceTree,
+    RemoveFiles,
+    StoreTree,
+    TargetAbsent,
+)
 from mlopus.plans.tables import table_fault
 from mlopus.ports.meter import Meter
 from mlopus.ports.streams import TreeSource
@@ -161,9 +169,12 @@ class MemoryWorkspace:
     def _node(self, step: PlaceTree, file: PlacedFile, content: bytes) -> tuple[LinkKind, Node]:
         """How the first way of the ladder shows a file here: every way works, in memory."""
         kind: LinkKind = step.ladder[0] if content else "copy"
-        if kind == "symlink" and isinstance(step.tree, CachedTree):
-            path = join_path(step.tree.path, file.path)
-            return kind, TreeLink(known(step.tree.tree_key), path, content, self.files.tick())
+        tree = step.tree
+        if kind == "symlink" and isinstance(tree, CachedTree):
+            path = join_path(tree.path, file.path)
+            return kind, TreeLink(known(tree.tree_key), path, content, self.files.tick())
+        if kind == "symlink" and isinstance(tree, StoreTree):
+            return kind, TreeLink(tree.store_url, file.path, content, self.files.tick())
         return kind, PlainFile(content, self.files.tick(), is_writable=False)
 
 

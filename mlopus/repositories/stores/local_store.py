@@ -117,6 +117,8 @@ class LocalStore:
         if isinstance(prepared, Failure):
             return prepared
         sent = for_each(uploads.send, step.files, self._workers)
+        if isinstance(sent, Success):
+            uploads.finish()
         return mapped(sent, lambda told: _by_path((upload.file.path for upload in step.files), told))
 
     def remove(self, url: str, paths: tuple[str, ...]) -> Result[int, MlopusError]:

@@ -23,6 +23,7 @@ from mlopus.repositories.disk.files import (
     disk_failed,
     folders_holding,
     remove_emptied,
+    remove_hollow,
     sync_file,
 )
 from mlopus.repositories.disk.links import READ_WRITE, Ladder
@@ -58,6 +59,12 @@ class LocalUploads:
         except OSError as error:
             return Failure(disk_failed(error, "uploading", self._root))
         return Success(None)
+
+    def finish(self) -> None:
+        """Remove the folders of the source, once every file of it was moved."""
+        root = self._source.local_path("") if self._move else None
+        if root is not None and os.path.isdir(root):
+            remove_hollow(root)
 
     def send(self, upload: UploadFile) -> Result[str, MlopusError]:
         """Write one file; answers its validator."""
@@ -114,7 +121,9 @@ class LocalUploads:
 
 
 def _renamed(local: str, target: str) -> bool:
-    """Whether a file could be moved by its name alone; on another disk it is copied, then removed."""
+    """Whether a file could be moved by its name alone; a link, or one of another disk, is copied first."""
+    if os.path.islink(local):
+        return False
     try:
         os.replace(local, target)
     except OSError as error:
