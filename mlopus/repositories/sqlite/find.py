@@ -77,7 +77,7 @@ class _Token:
     way: str = ""
     given: int = 0
     reader: int = 0
-    position: Position = attrs.field(factory=list)
+    position: Position = attrs.field(factory=_start)
 
     @classmethod
     def read(cls, token: PageToken) -> _Token:
@@ -184,7 +184,7 @@ class _Finder:
 
     def _documents(self) -> Iterator[tuple[int, Record, Mapping[str, Any]]]:
         reader = Unsorted(scope=self._scope)
-        position: Position = attrs.field(factory=list)
+        position: Position = []
         while batch := reader.read(self._rows.connection, position, _BATCH):
             for (rid, after), record in zip(batch, self._bodies([rid for rid, _ in batch]), strict=True):
                 position = after

@@ -117,6 +117,19 @@ class Rows:
             "INSERT OR REPLACE INTO attr (kid, t, v, rid, ord) VALUES (?, ?, ?, ?, ?)", added
         )
 
+    def oldest(self, kind: EntityKind, exp_ids: Iterable[str | None]) -> datetime | None:
+        """When the oldest entity of a kind in these experiments (None: in no experiment) was taken."""
+        space = self.space(kind)
+        if space is None:
+            return None
+        read = "SELECT min(as_of) FROM entity WHERE sid = ? AND exp_id IS ?"
+        ages = (
+            self.connection.execute(read, (space.sid, exp_id and stored_text(exp_id))).fetchone()[0]
+            for exp_id in exp_ids
+        )
+        oldest = min((age for age in ages if age is not None), default=None)
+        return None if oldest is None else moment_from_us(oldest)
+
     def clear(self) -> None:
         """Forget every entity of the origin."""
         of_origin = "(SELECT e.rid FROM entity e JOIN space s USING (sid) WHERE s.origin = ?)"

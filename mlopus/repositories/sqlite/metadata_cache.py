@@ -1,0 +1,164 @@
+"""The metadata cache in `<cache_dir>/metadata.db`."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Final, Literal, TypeVar
+
+import attrs
+
+from mlopus.domain.keys import EntityKey, ExperimentKey, OwnKey, kind_of
+from mlopus.domain.origin import Origin
+from mlopus.domain.records import Record
+from mlopus.domain.text import codec_named
+from mlopus.errors import MlopusError, NotCached
+from mlopus.plans.search import Page, PageToken, PushDown, SearchSpec
+from mlopus.plans.steps import ReflectChange
+from mlopus.ports.metadata_cache import CachedRecord
+from mlopus.repositories.reflecting import reflected
+from mlopus.repositories.sqlite.database import Database
+from mlopus.repositories.sqlite.describe import describe
+from mlopus.repositories.sqlite.find import find_page
+from mlopus.repositories.sqlite.rows import Rows
+from mlopus.repositories.sqlite.schema import CACHE_SCHEMA
+from mlopus.result import Failure, Result, Success
+
+T = TypeVar("T")
+
+FILE_NAME: Final = "metadata.db"
+_REMEDY = (
+    "Move the file away: what it held can be fetched again, or is found again beside it. "
+    "Nothing was changed in it."
+)
+
+
+def _database_of(cache: SqliteMetadataCache) -> Database:
+    path = Path(cache.folder) / FILE_NAME
+    return Database(path=path, schema=CACHE_SCHEMA, wal=cache.wal, remedy=_REMEDY)
+
+
+@attrs.frozen
+class SqliteMetadataCache:
+    """Entities of one origin in a cache folder. Nothing is made on disk before something is put.
+
+    Args:
+        folder: The cache folder, which other origins share.
+        origin: Where the entities are from.
+        text_codec: How queries read texts. A cache whose values were read by another one is
+            searched all the same, row by row.
+        wal: Whether to make the database with a write-ahead log; exports, which may be copied to
+            places that are only read, have none.
+    """
+
+    folder: str = attrs.field(converter=os.path.abspath)
+    origin: Origin
+    text_codec: Literal["plain", "mlopus-1"] = "plain"
+    wal: bool = True
+    _database: Database = attrs.field(
+        init=False, eq=False, repr=False, default=attrs.Factory(_database_of, takes_self=True)
+    )
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether anything can be written; a folder that cannot be written is still read."""
+        return self._database.is_writable
+
+    def get(self, key: EntityKey) -> Result[CachedRecord, MlopusError]:
+        """The entity of that key, without parents. NotCached if it never was."""
+
+        def look(rows: Rows) -> Result[CachedRecord, MlopusError]:
+            found = _cached(rows, key)
+            return self._never_cached(key) if found is None else Success(found)
+
+        return self._read(look, lambda: self._never_cached(key))
+
+    def put(self, records: tuple[Record, ...], taken_at: datetime) -> Result[None, MlopusError]:
+        """Keep entities as taken at that time: all of them or none. What was taken later stays."""
+
+        def keep(rows: Rows) -> Result[None, MlopusError]:
+            rows.put(records, taken_at)
+            return Success(None)
+
+        return self._write(keep)
+
+    def reflect(self, step: ReflectChange) -> Result[None, MlopusError]:
+        """Let what is cached follow a change; see `ReflectChange`. Rows that are not cached stay so."""
+
+        def follow(rows: Rows) -> Result[None, MlopusError]:
+            def cached(key: OwnKey) -> CachedRecord | None:
+                return _cached(rows, key)
+
+            kept = reflected(step, cached)
+            if kept is not None:
+                rows.put((kept.record,), kept.as_of)
+            return Success(None)
+
+        return self._write(follow)
+
+    def prepare(self, spec: SearchSpec) -> PushDown:
+        """What the cache would evaluate of a search. No I/O."""
+        return describe(spec)
+
+    def find(self, spec: SearchSpec, token: PageToken = None) -> Result[Page, MlopusError]:
+        """One page of a search over what is cached. An experiment never cached is NotCached."""
+
+        def search(rows: Rows) -> Result[Page, MlopusError]:
+            for exp_id in spec.exp_ids if spec.kind == "run" else ():
+                key = ExperimentKey(exp_id)
+                if rows.get(key) is None:
+                    return self._never_cached(key)
+            return Success(find_page(rows, spec, codec_named(self.text_codec), token))
+
+        def nothing() -> Result[Page, MlopusError]:
+            if spec.kind == "run" and spec.exp_ids:
+                return self._never_cached(ExperimentKey(spec.exp_ids[0]))
+            return Success(Page(records=()))
+
+        return self._read(search, nothing)
+
+    def oldest(self, spec: SearchSpec) -> Result[datetime | None, MlopusError]:
+        """When the oldest row of the search's kind and experiments was taken; None if there is none."""
+
+        def look(rows: Rows) -> Result[datetime | None, MlopusError]:
+            return Success(rows.oldest(spec.kind, spec.exp_ids if spec.kind == "run" else (None,)))
+
+        return self._read(look, lambda: Success(None))
+
+    def clear(self) -> Result[None, MlopusError]:
+        """Forget every entity of this origin."""
+
+        def forget(rows: Rows) -> Result[None, MlopusError]:
+            rows.clear()
+            return Success(None)
+
+        return self._write(forget) if self._database.path.exists() else Success(None)
+
+    def close(self) -> None:
+        """Close the connections of this process; the next use opens them anew."""
+        self._database.close()
+
+    def _rows(self, connection: sqlite3.Connection) -> Rows:
+        return Rows(connection, self.origin.key, self.text_codec)
+
+    def _read(
+        self,
+        use: Callable[[Rows], Result[T, MlopusError]],
+        absent: Callable[[], Result[T, MlopusError]],
+    ) -> Result[T, MlopusError]:
+        return self._database.read(lambda connection: use(self._rows(connection)), absent)
+
+    def _write(self, use: Callable[[Rows], Result[T, MlopusError]]) -> Result[T, MlopusError]:
+        return self._database.write(lambda connection: use(self._rows(connection)))
+
+    def _never_cached(self, key: EntityKey) -> Failure[MlopusError]:
+        place = f"{self.folder} from {self.origin}"
+        return Failure(NotCached(kind=kind_of(key), key=str(key), place=place))
+
+
+def _cached(rows: Rows, key: EntityKey) -> CachedRecord | None:
+    found = rows.get(key)
+    return None if found is None else CachedRecord(record=found.record, as_of=found.as_of)
