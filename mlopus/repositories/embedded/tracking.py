@@ -26,6 +26,7 @@ from mlopus.repositories.embedded.changing import Changing
 from mlopus.repositories.embedded.places import to_inside, to_outside
 from mlopus.repositories.embedded.points import history
 from mlopus.repositories.sqlite.database import Database
+from mlopus.repositories.sqlite.describe import describe
 from mlopus.repositories.sqlite.find import find_page
 from mlopus.repositories.sqlite.rows import Rows
 from mlopus.repositories.sqlite.schema import TRACKING_SCHEMA
@@ -109,8 +110,7 @@ class EmbeddedTracking:
 
     def prepare(self, spec: SearchSpec) -> PushDown:
         """Everything is evaluated here: by SQLite as far as its tables go, the rest on its rows."""
-        evaluated = f"the query on {spec.kind}s, by SQLite; what it cannot decide, on the rows it leaves"
-        return PushDown(is_exact=True, is_sorted=True, evaluated=(evaluated,), rechecked=())
+        return describe(spec)
 
     def find(self, spec: SearchSpec, token: PageToken = None) -> Result[Page, MlopusError]:
         """One page of a search."""
