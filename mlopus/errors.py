@@ -93,7 +93,7 @@ class NotFound(MlopusError):
     kind: str
     key: str
     place: str
-    hint: str | None = None
+    hint: str | None = "Check the id, name or path: find_* and list_* tell what is there."
 
     text: ClassVar[str] = "{kind} {key!r} was not found in {place}"
 
@@ -252,7 +252,7 @@ class IllegalPath(Refused):
 
     path: str
     reason: str
-    hint: str | None = None
+    hint: str | None = "Choose another path."
 
     text: ClassVar[str] = "path {path!r} {reason}"
 

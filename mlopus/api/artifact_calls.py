@@ -115,8 +115,10 @@ def _place(
     if isinstance(artifact, Failure):
         return artifact
     if not isinstance(link, bool) and link not in ("symlink", "hardlink", "reflink", "copy"):
-        reason = f"{link!r} is no kind of link: True, False, 'symlink', 'hardlink', 'reflink' or 'copy'"
-        return Failure(ConflictingOptions(options=("link",), reason=reason))
+        hint = "Pass True, False, 'symlink', 'hardlink', 'reflink' or 'copy'."
+        return Failure(
+            ConflictingOptions(options=("link",), reason=f"{link!r} is no kind of link", hint=hint)
+        )
     path = os.fspath(target)
     if not path.strip():
         return Failure(IllegalPath(path=path, reason="is no target"))

@@ -31,7 +31,7 @@ from mlopus.api.references import (
 from mlopus.api.views import records_of
 from mlopus.domain.entities import Entity, MetricPoint
 from mlopus.domain.keys import EntityKey, ExperimentName, RunKey
-from mlopus.domain.normal import normalise_texts
+from mlopus.domain.normal import AWARE_HINT, normalise_texts
 from mlopus.domain.records import Record
 from mlopus.domain.status import RunStatus
 from mlopus.domain.text import codec_named
@@ -307,8 +307,7 @@ def log_params(_: ApiCore, run: RunRef, params: Mapping[str, object]) -> Result[
 def _aware(timestamp: datetime | None, metric: str) -> Result[datetime | None, InvalidValue]:
     if timestamp is not None and timestamp.tzinfo is None:
         reason = "has a timestamp without a time zone"
-        hint = "Give it one: datetime.now(timezone.utc)."
-        return Failure(InvalidValue(kind="metric", key=metric, reason=reason, hint=hint))
+        return Failure(InvalidValue(kind="metric", key=metric, reason=reason, hint=AWARE_HINT))
     return Success(timestamp)
 
 

@@ -61,7 +61,8 @@ def flatten(nested: Mapping[str, Value], *, kind: str = "key") -> Result[FrozenM
                 walks.append((key + ".", iter(value.items())))
                 break
             if key in flat:
-                return Failure(InvalidValue(kind=kind, key=key, reason="is given twice, nested and dotted"))
+                reason, hint = "is given twice, nested and dotted", "Leave one of the two out."
+                return Failure(InvalidValue(kind=kind, key=key, reason=reason, hint=hint))
             flat[key] = value
         else:
             walks.pop()

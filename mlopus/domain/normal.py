@@ -21,6 +21,8 @@ from mlopus.errors import InvalidValue
 from mlopus.result import Failure, Result, Success
 
 _MAX_DEPTH = KEY_LEVELS + LIST_LEVELS
+AWARE_HINT = "Give it a time zone, as in datetime.now(timezone.utc)."
+_HINT = "Give a str, a number, a bool, None, an aware datetime, or lists and mappings of these."
 
 
 def normalise(value: object, *, kind: str, key: str) -> Result[Value, InvalidValue]:
@@ -89,8 +91,8 @@ class _Place:
             return self.refuse(f"is nested deeper than {_MAX_DEPTH} levels")
         return Success(_Place(kind=self.kind, key=self.key, around=self.around | {id(container)}))
 
-    def refuse(self, reason: str) -> Failure[InvalidValue]:
-        return Failure(InvalidValue(kind=self.kind, key=self.key or "", reason=reason))
+    def refuse(self, reason: str, hint: str = _HINT) -> Failure[InvalidValue]:
+        return Failure(InvalidValue(kind=self.kind, key=self.key or "", reason=reason, hint=hint))
 
 
 _Normaliser: TypeAlias = Callable[[object, _Place], Result[Value, InvalidValue]]
@@ -145,7 +147,7 @@ def _text(value: str, place: _Place) -> Result[Value, InvalidValue]:
 
 def _moment(value: datetime, place: _Place) -> Result[Value, InvalidValue]:
     if value.tzinfo is None or value.utcoffset() is None:
-        return place.refuse("is a datetime without a time zone")
+        return place.refuse("is a datetime without a time zone", AWARE_HINT)
     if getattr(value, "nanosecond", 0):
         return place.refuse("has nanoseconds, and a datetime's text has microseconds")
     try:

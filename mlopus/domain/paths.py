@@ -16,6 +16,7 @@ _NO_TEXT = re.compile(r"[\ud800-\udfff]")
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.\-]+:")
 MAX_DEPTH = 100
 """Folders within folders that a listing may have before it is taken for an attack."""
+_PLAIN_HINT = "Give a plain path relative to the artifacts' root, such as 'model/weights.bin'."
 
 
 def relative_path(path: str) -> Result[str, IllegalPath]:
@@ -39,7 +40,9 @@ def relative_path(path: str) -> Result[str, IllegalPath]:
     """
     trimmed = path.rstrip("/") if path.strip("/") else ("" if path == "" else path)
     reason = _why_not_plain(trimmed)
-    return Success(trimmed) if reason is None else Failure(IllegalPath(path=path, reason=reason))
+    if reason is None:
+        return Success(trimmed)
+    return Failure(IllegalPath(path=path, reason=reason, hint=_PLAIN_HINT))
 
 
 def _why_not_plain(path: str) -> str | None:

@@ -191,7 +191,9 @@ def checked_key(kind: str, key: str, limit: int = DEFAULT_LIMITS.key) -> Result[
             and blanks, or reads as another path (`a//b`, `/a`, `a/../b`, `..a`).
     """
     reason = _why_no_key(key, limit)
-    return Success(key) if reason is None else Failure(InvalidValue(kind=kind, key=key, reason=reason))
+    if reason is None:
+        return Success(key)
+    return Failure(InvalidValue(kind=kind, key=key, reason=reason, hint="Give it another key."))
 
 
 def _why_no_key(key: str, limit: int) -> str | None:

@@ -20,10 +20,12 @@ def protected_fault(path: str, roots: Iterable[ProtectedRoot]) -> IllegalPath | 
         "path '/c/trees/x' is inside the cache at /c"
     """
     for root in roots:
-        if is_inside(path, root.path):
-            return IllegalPath(path=path, reason=f"is inside {_WHAT[root.kind]} at {root.path}")
-        if is_inside(root.path, path):
-            return IllegalPath(path=path, reason=f"is around {_WHAT[root.kind]} at {root.path}")
+        relation = (
+            "inside" if is_inside(path, root.path) else "around" if is_inside(root.path, path) else None
+        )
+        if relation is not None:
+            reason = f"is {relation} {_WHAT[root.kind]} at {root.path}"
+            return IllegalPath(path=path, reason=reason, hint="Choose a path apart from it.")
     return None
 
 
