@@ -70,7 +70,8 @@ class Wiring:
 
         roots: list[ProtectedRoot] = []
         if self.artifacts is None:
-            roots.append(ProtectedRoot(path=workspace.resolve(self.cache_folder), kind="cache"))
+            folder, temporary = workspace.resolve(self.cache_folder), workspace.resolve(self.temporary_folder)
+            roots.append(ProtectedRoot(path=folder, kind="cache", temporary=temporary))
         if self.tracking is None and self.uri is not None and not is_http(self.uri):
             roots.append(ProtectedRoot(path=workspace.resolve(local_folder(self.uri)), kind="store"))
         return tuple(roots)

@@ -119,10 +119,14 @@ class TargetFacts:
 
 @attrs.frozen(kw_only=True)
 class ProtectedRoot:
-    """A folder that users neither place into nor take from: its absolute path, links resolved."""
+    """A folder that users neither place into nor take from: its absolute path, links resolved.
+
+    `temporary` is a folder in it where callbacks write: what is left there may be published.
+    """
 
     path: str
     kind: Literal["cache", "store"]
+    temporary: str | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -35,7 +35,7 @@ def source_fault(
 def _protected(
     request: PublishRequest, source: SourceFacts, policy: PublishPolicy, facts: Facts
 ) -> IllegalPath | None:
-    """What a callback wrote is in the temporary folder; else nothing comes from the cache.
+    """Nothing comes from the cache but what a callback wrote, now or before a failure.
 
     A store on this disk may be copied from, as long as the source stays what it is.
     """
@@ -43,7 +43,8 @@ def _protected(
         return None
     for root in facts.protected:
         is_copied = root.kind == "store" and not policy.takes_source and is_inside(source.path, root.path)
-        fault = None if is_copied else protected_fault(source.path, (root,))
+        is_kept = root.temporary is not None and is_inside(source.path, root.temporary)
+        fault = None if is_copied or is_kept else protected_fault(source.path, (root,))
         if fault is not None:
             return fault
     return None
