@@ -92,15 +92,12 @@ class MlflowApi(ExperimentVerbs, RunVerbs, ModelVerbs, ArtifactVerbs, PublishVer
             >>> receipt.value.name, receipt.requests
             ('demo', 0)
         """
+        import attrs
         from immutabledict import immutabledict
-
-        from mlopus.plans.planner import replayable
 
         resolve = self.repositories.workspace.resolve
         given = {name: resolve(os.fspath(path)) for name, path in (roots or {}).items()}
-        import attrs
-
-        return self._executed(replayable(attrs.evolve(plan, roots=immutabledict({**plan.roots, **given}))))
+        return self._executed(attrs.evolve(plan, roots=immutabledict({**plan.roots, **given})))
 
     def ping(self) -> Result[ServerInfo, MlopusError]:
         """Ask the server who it is, with the credentials that will be used.

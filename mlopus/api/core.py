@@ -112,12 +112,17 @@ class ApiCore:
         where = self._lazy.wiring.uri or "given repositories"
         return f"{type(self).__name__}({where}{', offline' if self.settings.offline_mode else ''})"
 
-    def planned(self, call: Result[Call, MlopusError]) -> Result[Plan, MlopusError]:
-        """The plan of a call; nothing of what it plans is done."""
+    def planned(
+        self, call: Result[Call, MlopusError], *, executed_once: bool = False
+    ) -> Result[Plan, MlopusError]:
+        """The plan of a call; nothing of what it plans is done.
+
+        A plan that a user holds may be executed twice, so it looks for what it creates before it does.
+        """
         if isinstance(call, Failure):
             return call
         from mlopus.api.gathering import gather
-        from mlopus.plans.planner import plan
+        from mlopus.plans.planner import plan, replayable
 
         facts = gather(call.unwrap(), self.repositories, self.settings, self.recent_parents)
         if isinstance(facts, Failure):
@@ -125,7 +130,8 @@ class ApiCore:
         planned = plan(call.unwrap().request, facts.unwrap())
         if isinstance(planned, Failure):
             return planned
-        return Success(attrs.evolve(planned.unwrap(), roots=call.unwrap().roots))
+        kept = planned.unwrap() if executed_once else replayable(planned.unwrap(), facts.unwrap())
+        return Success(attrs.evolve(kept, roots=call.unwrap().roots))
 
     def _executed(self, plan: Plan) -> Result[Receipt, MlopusError]:
         """The receipt of a plan, with the value that its verb returns."""
@@ -143,7 +149,7 @@ class ApiCore:
 
     def receipt_of(self, call: Result[Call, MlopusError]) -> Result[Receipt, MlopusError]:
         """The receipt of a call, planned and executed. A write that fails is also logged."""
-        plan = self.planned(call)
+        plan = self.planned(call, executed_once=True)
         done = plan if isinstance(plan, Failure) else self._executed(plan.unwrap())
         if isinstance(done, Failure) and isinstance(call, Success) and call.unwrap().writes:
             from mlopus.plans.verbs import verb_of

@@ -35,6 +35,7 @@ from mlopus.plans.requests import (
     SetRunStatus,
 )
 from mlopus.plans.steps import Step
+from mlopus.plans.totals import totals_of
 from mlopus.result import Result
 
 
@@ -78,10 +79,10 @@ def plan(request: Request, facts: Facts) -> Result[Plan, MlopusError]:
             assert_never(request)
 
 
-def replayable(plan: Plan) -> Plan:
+def replayable(plan: Plan, facts: Facts) -> Plan:
     """The same plan for an operation that may have been carried out before: it looks first, then creates."""
     stages = tuple(tuple(_looking_first(step) for step in stage) for stage in plan.stages)
-    return attrs.evolve(plan, stages=stages)
+    return attrs.evolve(plan, stages=stages, totals=totals_of(stages, facts))
 
 
 def _looking_first(step: Step) -> Step:
