@@ -19,7 +19,7 @@ from mlopus.domain.locations import (
 from mlopus.domain.manifest import ArtifactLocation, Manifest
 from mlopus.domain.paths import join_path, join_url
 from mlopus.domain.records import Record, RunRecord, VersionRecord
-from mlopus.errors import MlopusError, NotCached
+from mlopus.errors import MlopusError, NotCached, NotFound
 from mlopus.execution.fetching import RecentParents
 from mlopus.execution.repositories import Repositories
 from mlopus.plans.cache import needed_manifests, needs_listing, needs_store
@@ -128,9 +128,9 @@ class _Gathering:
             case GetEntity() | CacheMeta():
                 return Success(base)
             case CreateExp():
-                return Success(self._with_cached(base, ExperimentName(request.name)))
+                return self._with_named(base, ExperimentName(request.name), ensure=request.ensure)
             case CreateRegisteredModel():
-                return Success(self._with_cached(base, ModelKey(request.name)))
+                return self._with_named(base, ModelKey(request.name), ensure=request.ensure)
             case CacheArtifact() | GetArtifact() | PlaceArtifact() | CleanCachedArtifact():
                 return self._artifact(base, request)
             case _ if offline:
@@ -146,16 +146,18 @@ class _Gathering:
             case _:
                 return Success(base)
 
-    def _with_cached(self, base: Facts, key: EntityKey) -> Facts:
-        """Facts with what the cache holds under a key; only offline does anybody read it."""
-        if base.settings.mode != "offline":
-            return base
-        cached = self._repositories.cache.get(key)
-        return (
-            base
-            if isinstance(cached, Failure)
-            else attrs.evolve(base, cached_records=(cached.unwrap().record,))
-        )
+    def _with_named(self, base: Facts, key: EntityKey, *, ensure: bool) -> Result[Facts, MlopusError]:
+        """Facts with the entity of a name, if there is one and it would do."""
+        if not ensure:
+            return Success(base)
+        if base.settings.mode == "offline":
+            cached = self._repositories.cache.get(key)
+            held = () if isinstance(cached, Failure) else (cached.unwrap().record,)
+            return Success(attrs.evolve(base, cached_records=held))
+        found = self._repositories.tracking.get(key)
+        if isinstance(found, Failure):
+            return Success(base) if isinstance(found.failure(), NotFound) else found
+        return Success(attrs.evolve(base, records=(found.unwrap(),)))
 
     def _with_records(
         self, base: Facts, records: Result[tuple[Record, ...], MlopusError]
@@ -340,8 +342,7 @@ class _Gathering:
         manifests = self._manifests(tuple({entry.tree_key: None for entry in cached.unwrap().entries}))
         if isinstance(manifests, Failure):
             return manifests
-        taken = store.listing is not None and store.listing.exists
-        used = self._versions_of(run) if taken else Success(())
+        used = self._versions_of(run)
         if isinstance(used, Failure):
             return used
         return Success(
