@@ -80,10 +80,10 @@ class Plan:
 
     Example:
         >>> import mlopus
-        >>> with mlopus.testing.in_memory() as api:
-        ...     plan = api.plan.get_or_create_exp("demo").unwrap()
-        ...     print(plan.verb, plan.is_empty)
-        get_or_create_exp False
+        >>> api = mlopus.testing.in_memory()
+        >>> plan = api.plan.get_or_create_exp("demo").unwrap()
+        >>> plan.verb, plan.is_empty
+        ('get_or_create_exp', False)
     """
 
     verb: str
