@@ -15,7 +15,7 @@ from mlopus.errors import InvalidValue, NotFound, OfflineMode, ValueTooLong
 from mlopus.plans.bindings import created_key, is_creating
 from mlopus.plans.changes import TrackingChange
 from mlopus.plans.effects import applied
-from mlopus.plans.envelope import make_plan, record_of
+from mlopus.plans.envelope import make_plan, record_of, rows_to_cache
 from mlopus.plans.facts import Facts
 from mlopus.plans.pending import Pending
 from mlopus.plans.plan import Answer, EntityAnswer, FetchedAnswer, NoAnswer, Plan, Stage
@@ -55,6 +55,10 @@ def plan_tracking(request: TrackingRequest, facts: Facts) -> Result[Plan, Tracki
     """
     if facts.settings.mode == "offline":
         return _offline(request, facts)
+    there = _there_already(request, facts.records)
+    if there is not None:
+        rows = rows_to_cache(facts) if facts.settings.keep_on_read else ()
+        return Success(make_plan(request, facts, (rows,), EntityAnswer(record=there)))
     planned = changes_of(request, facts)
     if isinstance(planned, Failure):
         return planned
@@ -64,7 +68,7 @@ def plan_tracking(request: TrackingRequest, facts: Facts) -> Result[Plan, Tracki
         fetch = FetchEntity(key=request.run, ask=(AskServer(),), keep=_keeps(facts))
         stages: tuple[Stage, ...] = (changes, (fetch,))
         return Success(make_plan(request, facts, stages, FetchedAnswer(key=request.run)))
-    answer = _answer(changes, target, facts)
+    answer = _answer(request, changes, target, facts)
     return Success(make_plan(request, facts, (changes, reflected(changes, facts)), answer))
 
 
@@ -90,14 +94,22 @@ def _keeps(facts: Facts) -> bool:
 
 def _offline(request: TrackingRequest, facts: Facts) -> Result[Plan, OfflineMode]:
     """What is cached already needs no server; anything else does."""
-    if isinstance(request, CreateExp | CreateRegisteredModel) and request.ensure:
-        kind = ExperimentRecord if isinstance(request, CreateExp) else ModelRecord
-        held = (*facts.cached_records, *facts.records)
-        named = (record for record in held if isinstance(record, kind) and record.name == request.name)
-        record = next(named, None)
-        if record is not None:
-            return Success(make_plan(request, facts, (), EntityAnswer(record=record)))
+    record = _there_already(request, (*facts.cached_records, *facts.records))
+    if record is not None:
+        return Success(make_plan(request, facts, (), EntityAnswer(record=record)))
     return Failure(OfflineMode(action=title_of(request)))
+
+
+def _there_already(request: TrackingRequest, held: tuple[Record, ...]) -> Record | None:
+    """What get-or-create asks for, where it is among these; a deleted experiment is not it."""
+    if not isinstance(request, CreateExp | CreateRegisteredModel) or not request.ensure:
+        return None
+    kind = ExperimentRecord if isinstance(request, CreateExp) else ModelRecord
+    for record in held:
+        is_deleted = isinstance(record, ExperimentRecord) and record.lifecycle_stage == "deleted"
+        if isinstance(record, kind) and record.name == request.name and not is_deleted:
+            return record
+    return None
 
 
 def _target(request: TrackingRequest, facts: Facts) -> OwnKey | None:
@@ -114,7 +126,12 @@ def _target(request: TrackingRequest, facts: Facts) -> OwnKey | None:
             return None
 
 
-def _answer(changes: tuple[TrackingChange, ...], target: OwnKey | None, facts: Facts) -> Answer:
+def _answer(
+    request: TrackingRequest, changes: tuple[TrackingChange, ...], target: OwnKey | None, facts: Facts
+) -> Answer:
+    """The entity that is created, resumed or ended; tags, params and metrics answer nothing."""
+    if isinstance(request, SetEntityTags | LogParams | LogMetrics | LogMetricPoints):
+        return NoAnswer()
     if target is None:
         created = next((created_key(change) for change in changes if is_creating(change)), None)
         if created is None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import assert_never
 
 from mlopus.domain.keys import AliasKey, RunKey, VersionKey
+from mlopus.domain.status import RunStatus
 from mlopus.plans.changes import (
     CreateExperiment,
     CreateModel,
@@ -60,11 +61,14 @@ def _requests(step: Step, facts: Facts) -> int:
     match step:
         case SetTags():
             return tracked * len(step.tags)
-        case CreateRun() | RegisterVersion():
-            return tracked * (2 if step.may_exist else 1)
-        case (
-            CreateExperiment() | EnsureExperiment() | CreateModel() | EnsureModel() | UpdateRun() | LogBatch()
-        ):
+        case CreateRun():
+            is_changed = step.status is not RunStatus.RUNNING  # every new run of a server is RUNNING
+            return tracked * (1 + step.may_exist + is_changed)
+        case RegisterVersion():
+            return tracked * (1 + step.may_exist)
+        case CreateExperiment() | EnsureExperiment():
+            return tracked * 2  # creating answers the id alone
+        case CreateModel() | EnsureModel() | UpdateRun() | LogBatch():
             return tracked
         case FetchEntity():
             return tracked * _requests_of_fetch(step)
