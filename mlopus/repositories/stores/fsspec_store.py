@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from mlopus.plans.steps import UploadFile, UploadFiles
 from mlopus.plans.tables import table_fault
 from mlopus.ports.meter import Meter, NoMeter
 from mlopus.ports.streams import TreeSink, TreeSource
+from mlopus.repositories.disk.files import folders_above
 from mlopus.repositories.parallel import for_each
 from mlopus.repositories.process_local import PerProcess
 from mlopus.repositories.stores.fsspec_systems import (
@@ -162,7 +164,10 @@ class FsspecStore:
             return Success(False) if isinstance(done, Failure) and _is_gone(done) else done
 
         removed = for_each(remove_one, paths, self.concurrency or _WORKERS)
-        return removed if isinstance(removed, Failure) else Success(sum(removed.unwrap()))
+        if isinstance(removed, Failure):
+            return removed
+        pruned = self._asked(url, "removing folders", lambda: self._prune(self._place(url), paths))
+        return pruned if isinstance(pruned, Failure) else Success(sum(removed.unwrap()))
 
     def open(self, url: str) -> Result[BinaryIO, MlopusError]:
         """One file, as a stream."""
@@ -251,6 +256,16 @@ class FsspecStore:
         self._count(place)
         place.system.rm_file(place.path(path))
         return True
+
+    def _prune(self, place: Place, paths: tuple[str, ...]) -> None:
+        """Remove the folders that are empty now, where the store has folders."""
+        if place.has_atomic_writes:
+            return
+        folders = {above for path in paths if path for above in ("", *folders_above(path))}
+        for folder in sorted(folders, key=len, reverse=True):
+            self._count(place)
+            with contextlib.suppress(OSError):  # it is not empty, or was no folder of its own
+                place.system.rmdir(place.path(folder))
 
     def _asked(self, url: str, action: str, work: Callable[[], T]) -> Result[T, MlopusError]:
         """What a filesystem answered, its exceptions as errors of ours."""
