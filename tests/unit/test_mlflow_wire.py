@@ -326,7 +326,7 @@ def test_a_file_without_a_size_is_empty_and_a_folder_has_none() -> None:
     ]
 
 
-@pytest.mark.parametrize("path", ["p%41x", "a#b", "100%25"])
+@pytest.mark.parametrize("path", ["p%41x", "a#b", "100%25", "is it?", "a;", "d?/#"])
 def test_a_name_that_the_proxy_would_change_or_refuse_is_not_uploaded(path: str) -> None:
     assert isinstance(artifacts.uploadable("1/r", path).failure(), IllegalPath)
 

@@ -11,7 +11,7 @@ from immutabledict import immutabledict
 
 from mlopus.domain.entities import ArtifactEntry
 from mlopus.domain.manifest import RemoteFile, RemoteTree, Validators
-from mlopus.domain.paths import base_name, join_path
+from mlopus.domain.paths import base_name, join_path, relative_path
 from mlopus.errors import MlopusError, NotFound, Unavailable
 from mlopus.plans.facts import StoreFacts
 from mlopus.plans.steps import UploadFile, UploadFiles
@@ -77,12 +77,7 @@ class MlflowArtifactsStore:
         if isinstance(root, Failure):
             return root
         listed = list_files(self.transport, root.unwrap(), self._workers)
-        if isinstance(listed, Failure):
-            return listed
-        found = listed.unwrap()
-        return tree_of(
-            (RemoteFile(path=path, size_bytes=size) for path, size in found.files), found.empty_folders
-        )
+        return listed if isinstance(listed, Failure) else tree_of(listed.unwrap())
 
     def list_folder(self, url: str) -> Result[tuple[ArtifactEntry, ...], MlopusError]:
         """What is directly in a folder, or the file itself: one or two requests."""
@@ -180,11 +175,14 @@ class MlflowArtifactsStore:
         root = proxy_root(url)
         if isinstance(root, Failure):
             return root
+        checked = collect(map(relative_path, paths))
+        if isinstance(checked, Failure):
+            return checked
         listed = list_files(self.transport, root.unwrap(), self._workers)
         if isinstance(listed, Failure):
             return listed
-        there = frozenset(path for path, _ in listed.unwrap().files)
-        present = tuple(path for path in dict.fromkeys(paths) if path in there)
+        there = frozenset(file.path for file in listed.unwrap())
+        present = tuple(path for path in dict.fromkeys(checked.unwrap()) if path in there)
 
         def delete(path: str) -> Result[None, MlopusError]:
             whole_path = join_path(root.unwrap().path, path)

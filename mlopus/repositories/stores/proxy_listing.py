@@ -6,6 +6,7 @@ from typing import Final, TypeAlias
 
 import attrs
 
+from mlopus.domain.manifest import RemoteFile
 from mlopus.domain.paths import join_path, relative_path
 from mlopus.errors import IllegalPath, MlopusError
 from mlopus.repositories.mlflow.transport import Transport
@@ -21,16 +22,12 @@ Placed: TypeAlias = tuple[str, ListedEntry]
 """An entry, and its path below what was asked for."""
 
 
-@attrs.frozen(kw_only=True)
-class ListedTree:
-    """Files with their sizes, and the folders in which nothing is."""
-
-    files: tuple[tuple[str, int | None], ...] = ()
-    empty_folders: tuple[str, ...] = ()
-
-
-def list_files(transport: Transport, root: ProxyRoot, workers: int) -> Result[ListedTree, MlopusError]:
+def list_files(
+    transport: Transport, root: ProxyRoot, workers: int
+) -> Result[tuple[RemoteFile, ...], MlopusError]:
     """Every file at and below a root, level by level; nothing there is empty.
+
+    Folders without files are left out: behind many servers there are none.
 
     Fails with:
         IllegalPath: A name that is no plain component, folders too deep, or entries without an end.
@@ -39,21 +36,21 @@ def list_files(transport: Transport, root: ProxyRoot, workers: int) -> Result[Li
     if isinstance(top, Failure):
         return top
     level = top.unwrap() or ()
-    files: list[tuple[str, int | None]] = []
-    empty: list[str] = []
+    files: list[RemoteFile] = []
     seen = 0
     while level:
         seen += len(level)
         if seen > MAX_ENTRIES:
             return Failure(IllegalPath(path=root.path, reason=f"lists more than {MAX_ENTRIES:,} entries"))
-        files += [(path, entry.size_bytes) for path, entry in level if not entry.is_dir]
+        files += [
+            RemoteFile(path=path, size_bytes=entry.size_bytes) for path, entry in level if not entry.is_dir
+        ]
         folders = tuple(path for path, entry in level if entry.is_dir)
         inside = for_each(lambda folder: _list(transport, root, folder), folders, min(workers, len(folders)))
         if isinstance(inside, Failure):
             return inside
-        empty += [folder for folder, entries in zip(folders, inside.unwrap(), strict=True) if not entries]
         level = tuple(placed for entries in inside.unwrap() for placed in entries)
-    return Success(ListedTree(files=tuple(files), empty_folders=tuple(empty)))
+    return Success(tuple(files))
 
 
 def list_one(transport: Transport, root: ProxyRoot) -> Result[tuple[Placed, ...] | None, MlopusError]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urlparse, urlsplit, urlunparse
 
 import attrs
 
@@ -126,15 +126,19 @@ def delete_request(path: str) -> HttpRequest:
 def uploadable(root: str, path: str) -> Result[str, IllegalPath]:
     """The path under a root, if the server keeps a file under exactly that name.
 
-    It refuses `#` anywhere, and decodes percent signs again and again.
+    It reads every path as a URL, again and again until it stays the same, and refuses `#` in it.
+
+    Example:
+        >>> uploadable("1/r/artifacts", "is it?").failure().reason
+        "would have another name behind MLflow's artifact proxy"
     """
     checked = relative_path(path)
     if isinstance(checked, Failure):
         return checked
     if "#" in path:
         return Failure(IllegalPath(path=path, reason="has a '#', which MLflow's artifact proxy refuses"))
-    if unquote(path) != path:
-        return Failure(
-            IllegalPath(path=path, reason="would have another name behind MLflow's artifact proxy")
-        )
-    return Success(join_path(root, path))
+    whole = join_path(root, checked.unwrap())
+    if urlunparse(urlparse(unquote(whole))) != whole:
+        reason = "would have another name behind MLflow's artifact proxy"
+        return Failure(IllegalPath(path=path, reason=reason))
+    return Success(whole)
