@@ -33,23 +33,19 @@ VOCAB = ManifestFile(path="vocab.txt", size_bytes=90_112, sha256="b" * 64)
 OLD_TOKENS = ManifestFile(path="conf/tokens.json", size_bytes=1_100, sha256="a" * 64)
 
 
-def blocks_of(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
-
-
 def test_every_python_block_runs_in_order() -> None:
     namespace: dict[str, Any] = {}
 
-    for block in blocks_of("python"):
+    for block in re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE):
         exec(compile(block, "README.md", "exec"), namespace)  # noqa: S102 (our own README)
 
     assert namespace["version"].version == "1"
 
 
 def test_the_picture_is_what_a_plan_prints() -> None:
-    (picture,) = blocks_of("")
+    picture = README.split("```")[1]
 
-    assert picture.rstrip("\n") == str(plan(the_request(), the_facts()).unwrap())
+    assert picture.strip("\n") == str(plan(the_request(), the_facts()).unwrap())
 
 
 def the_request() -> LogModelVersion:
