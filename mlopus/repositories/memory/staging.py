@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator
 
 from mlopus.domain.manifest import Entry, LocalFile, Manifest, ManifestFile
 from mlopus.domain.paths import relative_path
-from mlopus.errors import DigestMismatch, IllegalPath, MlopusError, StalePlan, Unsupported
+from mlopus.errors import DigestMismatch, IllegalPath, MlopusError, NotCached, StalePlan, Unsupported
 from mlopus.plans.outcomes import Committed, Transferred
 from mlopus.plans.pending import known
 from mlopus.plans.steps import CommitTree, LinkKind, ReusedFile, StageFiles
@@ -17,6 +17,7 @@ from mlopus.ports.meter import Meter
 from mlopus.ports.streams import FileSink, TreeSource
 from mlopus.repositories.disk.adopting import changed_since, stale_source
 from mlopus.repositories.disk.files import folders_holding, remove_emptied
+from mlopus.repositories.disk.layout import is_content_name
 from mlopus.repositories.memory.artifact_cache import HeldTree, HeldTrees
 from mlopus.repositories.memory.files import MemorySource, TreeLink
 from mlopus.result import Failure, Result, Success
@@ -61,7 +62,10 @@ class MemoryStaging:
         """Take files from committed trees."""
         for file in files:
             tree = self._held.trees.get(file.tree_key)
-            content = None if tree is None else tree.contents.get(file.path_in_tree)
+            if tree is None:
+                place = "the cache in memory"
+                return Failure(NotCached(kind="tree", key=file.tree_key, place=place))
+            content = tree.contents.get(file.path_in_tree)
             if content is None or _sha256(content) != file.sha256:
                 found = "a file that is gone, changed or another"
                 place = f"tree {file.tree_key[:12]}"
@@ -91,7 +95,7 @@ class MemoryStaging:
 
     def commit(self, step: CommitTree) -> Result[Committed, MlopusError]:
         """Make the tree and its entry part of the cache."""
-        if "/" in step.name:
+        if not is_content_name(step.name):
             return Failure(IllegalPath(path=step.name, reason="cannot be the name of a tree"))
         if step.is_file != (list(self._contents) == [""]):
             wanted = "a file" if step.is_file else "a folder"
