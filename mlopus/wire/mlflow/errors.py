@@ -98,8 +98,11 @@ def error_from_reply(request: HttpRequest, reply: HttpReply, place: str) -> Mlop
         return ServerFailed(
             place=place, request=request.name, status=status, code=said.code, reply=said.words
         )
-    code = PARAM_ALREADY_SET if "Changing param values is not allowed" in said.words else said.code
-    return InvalidRequest(place=place, request=request.name, code=code, reply=said.words)
+    if "Changing param values is not allowed" in said.words:
+        hint = "Params are set once: log it under another key, or as a tag."
+        code = PARAM_ALREADY_SET
+        return InvalidRequest(place=place, request=request.name, code=code, reply=said.words, hint=hint)
+    return InvalidRequest(place=place, request=request.name, code=said.code, reply=said.words)
 
 
 def _unauthorized(request: HttpRequest, reply: HttpReply, place: str, said: _Said) -> MlopusError:

@@ -64,6 +64,8 @@ class ServerSearch:
         """Whether this search must have found a record."""
         if isinstance(record, RunRecord) and record.exp_id not in self.exp_ids:
             return False
+        if PROMPT.surely_holds(record) and PROMPT not in self.clauses and not isinstance(record, RunRecord):
+            return False
         return all(clause.surely_holds(record) for clause in self.clauses)
 
 
