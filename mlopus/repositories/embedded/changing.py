@@ -33,7 +33,7 @@ from mlopus.repositories.sqlite.attributes import stored_text
 from mlopus.repositories.sqlite.rows import Rows, Stored
 from mlopus.result import Failure, Result, Success
 
-_ALWAYS: Final = datetime(2000, 1, 1, tzinfo=UTC)
+ALWAYS: Final = datetime(2000, 1, 1, tzinfo=UTC)
 """When every row of this store was taken: its rows are the truth, none is older than another."""
 
 _Named: TypeAlias = CreateExperiment | EnsureExperiment | CreateModel | EnsureModel
@@ -98,7 +98,7 @@ class Changing:
     def _add(self, change: CreatingChange) -> Record:
         new_id, location = self._new_id(change)
         record = created_record(change, id=new_id, now=datetime.now(UTC), artifact_uri=location)
-        self.rows.put((record,), _ALWAYS)
+        self.rows.put((record,), ALWAYS)
         stored = self.rows.get(key_of(record))
         space = self.rows.space(kind_of(key_of(record)))
         assert stored is not None  # noqa: S101 (it was just put)
@@ -152,9 +152,9 @@ class Changing:
             fault = self._params_fault(record, change)
             if fault is not None:
                 return Failure(fault)
-            self.rows.put((self._logged(stored, record, change),), _ALWAYS)
+            self.rows.put((self._logged(stored, record, change),), ALWAYS)
         else:
-            self.rows.put((applied(record, change),), _ALWAYS)
+            self.rows.put((applied(record, change),), ALWAYS)
         return Success(None)
 
     def _logged(self, stored: Stored, run: RunRecord, batch: LogBatch) -> RunRecord:

@@ -34,7 +34,7 @@ from mlopus.result import Failure, Result, Success, mapped
 
 T = TypeVar("T")
 
-_ORIGIN: Final = "embedded"
+ORIGIN: Final = "embedded"
 _FILE: Final = "tracking.db"
 
 
@@ -102,7 +102,7 @@ class EmbeddedTracking:
             change = attrs.evolve(change, source=to_inside(change.source, self.folder))
 
         def make(connection: sqlite3.Connection) -> Result[Record | None, MlopusError]:
-            rows = Rows(connection, _ORIGIN, self.text_codec)
+            rows = Rows(connection, ORIGIN, self.text_codec)
             return Changing(rows, self.folder).make(change)
 
         made = self._store.write(make)
@@ -174,7 +174,7 @@ class EmbeddedTracking:
         foreign = self._foreign()
         if foreign is not None:
             return Failure(foreign)
-        return self._store.read(lambda connection: use(Rows(connection, _ORIGIN, self.text_codec)), absent)
+        return self._store.read(lambda connection: use(Rows(connection, ORIGIN, self.text_codec)), absent)
 
     def _foreign(self) -> Unsupported | None:
         """Why the folder is not ours to use: MLflow's own file store looks like a folder too."""
