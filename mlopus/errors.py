@@ -118,7 +118,7 @@ class AlreadyExists(Conflict):
     kind: str
     key: str
     place: str
-    hint: str | None = None
+    hint: str | None = "Take another name, or get the one that is there."
 
     text: ClassVar[str] = "{kind} {key!r} already exists in {place}"
 
