@@ -25,6 +25,7 @@ from mlopus.execution.repositories import Repositories
 from mlopus.plans.cache import needed_manifests, needs_listing, needs_store
 from mlopus.plans.facts import CacheFacts, Facts, Mode, SettingsFacts, StoreFacts
 from mlopus.plans.fetch import ask_by_mode
+from mlopus.plans.proofs import covering
 from mlopus.plans.requests import (
     ArtifactOf,
     CacheArtifact,
@@ -42,7 +43,7 @@ from mlopus.plans.requests import (
     SetRunStatus,
 )
 from mlopus.plans.search import SearchSpec
-from mlopus.query import Sorting, parse
+from mlopus.plans.trees import is_used_in_place
 from mlopus.result import Failure, Result, Success, collect, mapped
 from mlopus.settings import Settings
 
@@ -309,11 +310,8 @@ class _Gathering:
         )
 
     def _with_target(self, facts: Facts, request: PlaceArtifact) -> Result[Facts, MlopusError]:
-        assert facts.cache is not None  # noqa: S101 (gathered before)
-        newest = next(iter(facts.cache.entries), None)
-        found = self._repositories.workspace.target_facts(
-            request.target, None if newest is None else newest.tree_key
-        )
+        shown = _tree_to_be_shown(facts)
+        found = self._repositories.workspace.target_facts(request.target, shown)
         return mapped(found, lambda target: attrs.evolve(facts, target=target))
 
     def _publish(self, base: Facts, request: LogRunArtifact | LogModelVersion) -> Result[Facts, MlopusError]:
@@ -360,6 +358,8 @@ class _Gathering:
 
     def _versions_of(self, run: RunRecord) -> Result[tuple[tuple[VersionRecord, str], ...], MlopusError]:
         """Registered versions whose bytes are under a run's root, with their paths there."""
+        from mlopus.query import Sorting, parse
+
         query = parse({"run.id": run.id}).unwrap()
         spec = SearchSpec(kind="model version", query=query, sorting=Sorting())
         found: list[tuple[VersionRecord, str]] = []
@@ -376,3 +376,13 @@ class _Gathering:
             token = page.unwrap().next_token
             if token is None:
                 return Success(tuple(found))
+
+
+def _tree_to_be_shown(facts: Facts) -> str | None:
+    """The key of the tree that links at a target would show, if the target holds the artifact already."""
+    location = facts.location
+    assert location is not None  # noqa: S101 (gathered before)
+    if is_used_in_place(facts):
+        return join_url(location.root_url, location.path)
+    entry = covering(facts.cache, location)
+    return None if entry is None else entry.tree_key
