@@ -124,6 +124,8 @@ def test_each_operation_costs_the_requests_it_should(served: Served) -> None:
     cost("log batch", served.send(LogBatch(run_id=run.id, params=immutabledict(a="1"))))
     cost("update run", served.send(UpdateRun(run_id=run.id, status=RunStatus.FINISHED, end_time=NOW)))
     cost("get run", served.tracking.get(RunKey(run.id)).unwrap())
+    point = MetricSample(key="m", value=1.0, step=0, timestamp=NOW)
+    cost("log a point", served.send(LogBatch(run_id=run.id, metrics=(point,))))
     cost("metric history", served.tracking.metric_history(RunKey(run.id), "m").unwrap())
     name = cost("create model", served.new_model())
     version = cost("register version", served.new_version(name, f"{run.artifact_uri}/model", run))
@@ -141,6 +143,7 @@ def test_each_operation_costs_the_requests_it_should(served: Served) -> None:
         "log batch": 1,
         "update run": 1,
         "get run": 1,
+        "log a point": 1,
         "metric history": 1,
         "create model": 1,
         "register version": 1,

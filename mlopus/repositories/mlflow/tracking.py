@@ -253,7 +253,7 @@ class MlflowTracking:
         return Locator(tracking=self.transport, registry=self.registry).locate(version, run)
 
     def metric_history(self, run: RunKey, metric: str) -> Result[tuple[MetricPoint, ...], MlopusError]:
-        """Every point of a metric: one request for each 25,000."""
+        """Every point of a metric: one request for each 25,000; if there are none, one for the run."""
         points: list[MetricPoint] = []
         token: PageToken = None
         while True:
@@ -265,6 +265,9 @@ class MlflowTracking:
             points += more
             if token is None:
                 break
+        if not points:  # servers say nothing of a run that is not there
+            there = self.transport.call(get_run_request(run.id), run_from_reply)
+            return there if isinstance(there, Failure) else Success(())
         return Success(tuple(sorted(points, key=_step_and_time)))
 
     def url(self, key: OwnKey, exp_id: str | None = None) -> Result[str, MlopusError]:
