@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, final
 
 from mlopus.api.artifacts import ArtifactVerbs
 from mlopus.api.experiments import ExperimentVerbs
+from mlopus.api.logs import LogVerbs
 from mlopus.api.models import ModelVerbs
 from mlopus.api.publishing import PublishVerbs
 from mlopus.api.runs import RunVerbs
+from mlopus.api.versions import VersionVerbs
 from mlopus.errors import MlopusError
 from mlopus.result import Result
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @final
-class MlflowApi(ExperimentVerbs, RunVerbs, ModelVerbs, ArtifactVerbs, PublishVerbs):
+class MlflowApi(ExperimentVerbs, RunVerbs, LogVerbs, ModelVerbs, VersionVerbs, ArtifactVerbs, PublishVerbs):
     """A tracking store, its artifacts and a local cache of both.
 
     Frozen and thread-safe; it can be pickled, and used after a fork: connections belong to one

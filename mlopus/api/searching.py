@@ -116,6 +116,7 @@ class _Evaluation:
         ask = ask_by_mode(settings_facts(api.settings))
         self._reader = Reader(self._repositories, api.recent_parents, ask, ())
         self._parents: dict[OwnKey, Record] = {}
+        self._taken_at: dict[OwnKey, datetime] = {}
 
     @property
     def _source(self) -> Tracking | MetadataCache:
@@ -188,6 +189,9 @@ class _Evaluation:
             if isinstance(page, Failure) and isinstance(page.failure(), Unavailable) and falls_back:
                 source = self._repositories.cache
                 page = source.find(spec, None)
+            if isinstance(page, Success):
+                found = page.unwrap()
+                self._taken_at.update(zip(map(key_of, found.records), found.taken_at, strict=False))
             yield page
             if isinstance(page, Failure) or page.unwrap().next_token is None:
                 return
@@ -285,8 +289,11 @@ class _Evaluation:
             kept = self.keep(records)
             if isinstance(kept, Failure):
                 return kept
-        viewer = Viewer(cast("Any", self._api), self._codec)
-        return Success(tuple(viewer.handle((record, *self._above(record))) for record in records))
+        return Success(tuple(map(self._handle, records)))
+
+    def _handle(self, record: Record) -> Entity:
+        viewer = Viewer(cast("Any", self._api), self._codec, self._taken_at.get(key_of(record)))
+        return viewer.handle((record, *self._above(record)))
 
     def _above(self, record: Record) -> tuple[Record, ...]:
         keys: list[OwnKey] = []

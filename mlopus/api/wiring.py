@@ -14,7 +14,7 @@ from mlopus.settings import Settings
 if TYPE_CHECKING:
     from mlopus.domain.origin import Origin
     from mlopus.execution.repositories import Repositories
-    from mlopus.plans.facts import ProtectedRoot
+    from mlopus.plans.facts import ProtectedRoot, TrackingFacts
     from mlopus.ports.artifact_cache import ArtifactCache
     from mlopus.ports.artifact_store import ArtifactStore
     from mlopus.ports.clock import Clock
@@ -45,15 +45,10 @@ class Wiring:
     def open(self) -> Repositories:
         """The repositories: constructed, not yet connected to anything."""
         from mlopus.execution.repositories import Repositories
-        from mlopus.repositories.offline import OfflineStore, OfflineTracking
         from mlopus.repositories.system_clock import SystemClock
 
-        tracking = self.tracking or self._open_tracking()
-        stores = self.stores or self._open_stores(tracking)
+        tracking, stores = self._open_offline() if self.settings.offline_mode else self._open_online()
         origin = tracking.origin
-        if self.settings.offline_mode:
-            tracking = OfflineTracking(origin=origin, facts=tracking.facts)
-            stores = OfflineStore(store=stores, may_pull=self.settings.pull_artifacts_in_offline_mode)
         workspace = self.workspace or self._open_workspace()
         return Repositories(
             tracking=tracking,
@@ -64,6 +59,31 @@ class Wiring:
             clock=self.clock or SystemClock(),
             protected=self._protected(workspace),
         )
+
+    def _open_online(self) -> tuple[Tracking, ArtifactStore]:
+        tracking = self.tracking or self._open_tracking()
+        return tracking, self.stores or self._open_stores(tracking)
+
+    def _open_offline(self) -> tuple[Tracking, ArtifactStore]:
+        """The gate: stand-ins that cannot ask anybody. The real ones are not even loaded."""
+        from mlopus.repositories.offline import OfflineStore, OfflineTracking
+
+        facts = self._offline_facts() if self.tracking is None else self.tracking.facts
+        pulls = self.settings.pull_artifacts_in_offline_mode
+        stores = (self.stores or self._open_direct_stores({})) if pulls else None
+        return OfflineTracking(origin=facts.origin, facts=facts), OfflineStore(store=stores)
+
+    def _offline_facts(self) -> TrackingFacts:
+        from mlopus.domain.origin import Origin
+        from mlopus.plans.facts import TrackingFacts
+
+        if self.uri is None:
+            from mlopus.repositories.sqlite.metadata_cache import only_origin
+
+            return TrackingFacts(origin=only_origin(self.cache_folder), requests_cost=False)
+        if is_http(self.uri):
+            return TrackingFacts(origin=Origin.of(self.uri, self.settings.workspace), requests_cost=True)
+        return TrackingFacts(origin=Origin.of_folder(local_folder(self.uri)), requests_cost=False)
 
     def _protected(self, workspace: Workspace) -> tuple[ProtectedRoot, ...]:
         from mlopus.plans.facts import ProtectedRoot
@@ -99,13 +119,7 @@ class Wiring:
 
     def _open_tracking(self) -> Tracking:
         settings = self.settings
-        if self.uri is None:
-            from mlopus.plans.facts import TrackingFacts
-            from mlopus.repositories.offline import OfflineTracking
-            from mlopus.repositories.sqlite.metadata_cache import only_origin
-
-            origin = only_origin(self.cache_folder)
-            return OfflineTracking(origin=origin, facts=TrackingFacts(origin=origin, requests_cost=False))
+        assert self.uri is not None, "only an offline API has no tracking URI"  # noqa: S101
         if is_http(self.uri):
             from mlopus.repositories.mlflow import MlflowTracking
 
@@ -133,28 +147,28 @@ class Wiring:
         return EmbeddedTracking(local_folder(self.uri), text_codec=settings.text_codec)
 
     def _open_stores(self, tracking: Tracking) -> ArtifactStore:
+        from mlopus.repositories.mlflow import MlflowTracking
+
+        if not isinstance(tracking, MlflowTracking):
+            return self._open_direct_stores({})
+        from mlopus.repositories.stores.proxy import MlflowArtifactsStore
+
+        proxy = MlflowArtifactsStore(transport=tracking.transport, concurrency=self.settings.concurrency)
+        return self._open_direct_stores({"mlflow-artifacts": proxy})
+
+    def _open_direct_stores(self, by_scheme: dict[str, ArtifactStore]) -> ArtifactStore:
         from mlopus.repositories.stores.fsspec_store import FsspecStore
         from mlopus.repositories.stores.router import StoreRouter
 
-        settings = self.settings
-        by_scheme: dict[str, ArtifactStore] = {}
-        if self.uri is not None and is_http(self.uri):
-            from mlopus.repositories.mlflow import MlflowTracking
-            from mlopus.repositories.stores.proxy import MlflowArtifactsStore
-
-            assert isinstance(tracking, MlflowTracking)  # noqa: S101 (it was opened for this URI)
-            by_scheme["mlflow-artifacts"] = MlflowArtifactsStore(
-                transport=tracking.transport, concurrency=settings.concurrency
-            )
-        allow_local = settings.allow_local_artifacts
+        allow_local = self.settings.allow_local_artifacts
         return StoreRouter(
             by_scheme=by_scheme,
             default=FsspecStore(
-                storage_options=settings.storage_options,
-                concurrency=settings.concurrency,
+                storage_options=self.settings.storage_options,
+                concurrency=self.settings.concurrency,
                 allow_local=not self.is_remote_server if allow_local is None else allow_local,
             ),
-            scheme_map=settings.scheme_map,
+            scheme_map=self.settings.scheme_map,
         )
 
     def _open_metadata_cache(self, origin: Origin) -> MetadataCache:

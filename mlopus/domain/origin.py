@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 import attrs
 
@@ -29,6 +29,11 @@ class Origin:
             host = parts.netloc.rpartition("@")[2].lower()
             uri = urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
         return cls(uri=uri, workspace=workspace)
+
+    @classmethod
+    def of_folder(cls, folder: str) -> Origin:
+        """The origin of an embedded store in a folder, given by its absolute path."""
+        return cls(uri=f"file://{quote(folder)}")
 
     @property
     def key(self) -> str:

@@ -27,7 +27,6 @@ from mlopus.plans.changes import (
 from mlopus.plans.outcomes import Cached, Outcome, Recorded
 from mlopus.plans.pending import bind
 from mlopus.plans.plan import Plan
-from mlopus.plans.render import step_title
 from mlopus.plans.requests import LogModelVersion, LogRunArtifact
 from mlopus.plans.steps import (
     CacheRows,
@@ -147,6 +146,8 @@ def _perform(
 
 
 def _stopped(plan: Plan, step: Step, cause: MlopusError, receipt: Receipt) -> ExecutionStopped:
+    from mlopus.plans.headlines import step_title  # noqa: PLC0415 (only what fails is put in words)
+
     title = step_title(step)
     request = plan.request
     if isinstance(request, LogRunArtifact | LogModelVersion):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 from mlopus.domain.keys import (
@@ -131,6 +130,8 @@ def with_parents(
     """An entity, then its parents: a run's experiment; a version's model, run and experiment."""
     if isinstance(key, VersionKey | AliasKey):
         if at_once:
+            from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 (only across a network)
+
             with ThreadPoolExecutor(1) as pool:
                 asked = pool.submit(get, ModelKey(key.name))
                 version = get(key)

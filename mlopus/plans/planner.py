@@ -1,4 +1,4 @@
-"""Planning: from any request and its facts to a plan."""
+"""Planning: from any request and its facts to a plan. Each family loads on use: start-up counts."""
 
 from __future__ import annotations
 
@@ -7,14 +7,10 @@ from typing import assert_never
 import attrs
 
 from mlopus.errors import MlopusError
-from mlopus.plans.cache import plan_cache
 from mlopus.plans.changes import CreateRun, RegisterVersion
 from mlopus.plans.facts import Facts
 from mlopus.plans.fetch import plan_fetch
-from mlopus.plans.place import plan_place
 from mlopus.plans.plan import Plan
-from mlopus.plans.publish import plan_publish
-from mlopus.plans.publish_metadata import plan_tracking
 from mlopus.plans.requests import (
     CacheArtifact,
     CacheMeta,
@@ -59,10 +55,16 @@ def plan(request: Request, facts: Facts) -> Result[Plan, MlopusError]:
         case GetEntity() | CacheMeta():
             return plan_fetch(request, facts)
         case CacheArtifact() | GetArtifact() | CleanCachedArtifact():
+            from mlopus.plans.cache import plan_cache
+
             return plan_cache(request, facts)
         case PlaceArtifact():
+            from mlopus.plans.place import plan_place
+
             return plan_place(request, facts)
         case LogRunArtifact() | LogModelVersion():
+            from mlopus.plans.publish import plan_publish
+
             return plan_publish(request, facts)
         case (
             CreateExp()
@@ -74,6 +76,8 @@ def plan(request: Request, facts: Facts) -> Result[Plan, MlopusError]:
             | LogMetrics()
             | LogMetricPoints()
         ):
+            from mlopus.plans.publish_metadata import plan_tracking
+
             return plan_tracking(request, facts)
         case _:
             assert_never(request)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from datetime import datetime
+from typing import TYPE_CHECKING, TypeAlias
 
 import attrs
 
 from mlopus.domain.records import Record
 from mlopus.domain.status import EntityKind, View
-from mlopus.query import Query, Sorting
+
+if TYPE_CHECKING:  # a search is made by whoever has loaded the query language
+    from mlopus.query import Query, Sorting
 
 
 @attrs.frozen(kw_only=True)
@@ -45,10 +48,14 @@ class PushDown:
 
 @attrs.frozen(kw_only=True)
 class Page:
-    """Some rows of a search, in order, and where to go on; `next_token` None is the end."""
+    """Some rows of a search, in order, and where to go on; `next_token` None is the end.
+
+    `taken_at`: when each row was taken, from a cache; empty from a tracking store.
+    """
 
     records: tuple[Record, ...]
     next_token: str | None = None
+    taken_at: tuple[datetime, ...] = ()
 
 
 PageToken: TypeAlias = str | None

@@ -79,35 +79,40 @@ class OfflineTracking:
 
 @attrs.frozen(kw_only=True)
 class OfflineStore:
-    """Refuses every transfer, unless artifacts may be pulled; the server's proxy is always refused."""
+    """Refuses every transfer, unless artifacts may be pulled; the server's proxy is always refused.
 
-    store: ArtifactStore
-    may_pull: bool
+    `store` is what may be pulled from; None where nothing may.
+    """
+
+    store: ArtifactStore | None
 
     def facts(self, url: str) -> Result[StoreFacts, MlopusError]:
-        """What the store is like: no I/O, so never refused."""
-        return self.store.facts(url)
+        """What the store is like: no I/O."""
+        return _offline(f"looking at {url}") if self.store is None else self.store.facts(url)
 
     def metered(self, meter: Meter) -> OfflineStore:
         """The same, counting."""
-        return attrs.evolve(self, store=self.store.metered(meter))
+        return OfflineStore(store=None if self.store is None else self.store.metered(meter))
 
-    def _may_read(self, url: str) -> bool:
-        return self.may_pull and scheme_of(url) != _PROXY_SCHEME
+    def _readable(self, url: str) -> ArtifactStore | None:
+        return None if scheme_of(url) == _PROXY_SCHEME else self.store
 
     def list_tree(self, url: str) -> Result[RemoteTree, MlopusError]:
         """Refused, unless artifacts may be pulled."""
-        return self.store.list_tree(url) if self._may_read(url) else _offline(f"listing {url}")
+        store = self._readable(url)
+        return _offline(f"listing {url}") if store is None else store.list_tree(url)
 
     def list_folder(self, url: str) -> Result[tuple[ArtifactEntry, ...], MlopusError]:
         """Refused, unless artifacts may be pulled."""
-        return self.store.list_folder(url) if self._may_read(url) else _offline(f"listing {url}")
+        store = self._readable(url)
+        return _offline(f"listing {url}") if store is None else store.list_folder(url)
 
     def fetch(
         self, url: str, files: tuple[RemoteFile, ...], sink: TreeSink
     ) -> Result[Validators, MlopusError]:
         """Refused, unless artifacts may be pulled."""
-        return self.store.fetch(url, files, sink) if self._may_read(url) else _offline(f"fetching {url}")
+        store = self._readable(url)
+        return _offline(f"fetching {url}") if store is None else store.fetch(url, files, sink)
 
     def upload(self, step: UploadFiles, source: TreeSource) -> Result[Validators, MlopusError]:  # noqa: ARG002
         """Refused."""
@@ -119,8 +124,10 @@ class OfflineStore:
 
     def open(self, url: str) -> Result[BinaryIO, MlopusError]:
         """Refused, unless artifacts may be pulled."""
-        return self.store.open(url) if self._may_read(url) else _offline(f"opening {url}")
+        store = self._readable(url)
+        return _offline(f"opening {url}") if store is None else store.open(url)
 
     def local_source(self, url: str) -> TreeSource | None:
-        """A folder of this disk is no server."""
-        return self.store.local_source(url) if self.may_pull else None
+        """Files of this disk, where artifacts may be pulled."""
+        store = self._readable(url)
+        return None if store is None else store.local_source(url)

@@ -7,15 +7,17 @@ from typing import final
 
 from mlopus.api.planning.artifacts import ArtifactPlans
 from mlopus.api.planning.experiments import ExperimentPlans
+from mlopus.api.planning.logs import LogPlans
 from mlopus.api.planning.models import ModelPlans
 from mlopus.api.planning.publishing import PublishPlans
 from mlopus.api.planning.runs import RunPlans
+from mlopus.api.planning.versions import VersionPlans
 
 __all__ = ["PlanVerbs"]
 
 
 @final
-class PlanVerbs(ExperimentPlans, RunPlans, ModelPlans, ArtifactPlans, PublishPlans):
+class PlanVerbs(ExperimentPlans, RunPlans, LogPlans, ModelPlans, VersionPlans, ArtifactPlans, PublishPlans):
     """The verbs of `MlflowApi` that change something or get one entity, giving plans.
 
     The same arguments give the plan of what the verb would do, as a Result; nothing is done.

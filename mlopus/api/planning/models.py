@@ -11,7 +11,7 @@ from mlopus.api.planning.core import PlanCore
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mlopus.api.references import ModelRef, VersionRef
+    from mlopus.api.references import ModelRef
     from mlopus.errors import MlopusError
     from mlopus.plans.plan import Plan
     from mlopus.result import Result
@@ -24,19 +24,9 @@ class ModelPlans(PlanCore):
         """The plan of `MlflowApi.get_model`."""
         return self._api.planned(calls.get_model(self._api, model, refresh))
 
-    def get_model_version(
-        self, model_version: VersionRef, refresh: bool = False
-    ) -> Result[Plan, MlopusError]:
-        """The plan of `MlflowApi.get_model_version`."""
-        return self._api.planned(calls.get_model_version(self._api, model_version, refresh))
-
     def cache_model_meta(self, model: ModelRef) -> Result[Plan, MlopusError]:
         """The plan of `MlflowApi.cache_model_meta`."""
         return self._api.planned(calls.cache_model_meta(self._api, model))
-
-    def cache_model_version_meta(self, model_version: VersionRef) -> Result[Plan, MlopusError]:
-        """The plan of `MlflowApi.cache_model_version_meta`."""
-        return self._api.planned(calls.cache_model_version_meta(self._api, model_version))
 
     def create_model(self, name: str, tags: Mapping[str, object] | None = None) -> Result[Plan, MlopusError]:
         """The plan of `MlflowApi.create_model`."""
@@ -49,9 +39,3 @@ class ModelPlans(PlanCore):
     def set_tags_on_model(self, model: ModelRef, tags: Mapping[str, object]) -> Result[Plan, MlopusError]:
         """The plan of `MlflowApi.set_tags_on_model`."""
         return self._api.planned(calls.set_tags_on_model(self._api, model, tags))
-
-    def set_tags_on_model_version(
-        self, model_version: VersionRef, tags: Mapping[str, object]
-    ) -> Result[Plan, MlopusError]:
-        """The plan of `MlflowApi.set_tags_on_model_version`."""
-        return self._api.planned(calls.set_tags_on_model_version(self._api, model_version, tags))

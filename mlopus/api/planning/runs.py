@@ -10,11 +10,9 @@ from mlopus.api.planning.core import PlanCore
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Mapping
-    from datetime import datetime
+    from collections.abc import Mapping
 
     from mlopus.api.references import ExpRef, RunRef
-    from mlopus.domain.entities import MetricPoint
     from mlopus.errors import MlopusError
     from mlopus.plans.plan import Plan
     from mlopus.result import Result
@@ -60,23 +58,3 @@ class RunPlans(PlanCore):
     def end_run(self, run: RunRef, succeeded: bool = True) -> Result[Plan, MlopusError]:
         """The plan of `MlflowApi.end_run`."""
         return self._api.planned(calls.end_run(self._api, run, succeeded))
-
-    def set_tags_on_run(self, run: RunRef, tags: Mapping[str, object]) -> Result[Plan, MlopusError]:
-        """The plan of `MlflowApi.set_tags_on_run`."""
-        return self._api.planned(calls.set_tags_on_run(self._api, run, tags))
-
-    def log_params(self, run: RunRef, params: Mapping[str, object]) -> Result[Plan, MlopusError]:
-        """The plan of `MlflowApi.log_params`."""
-        return self._api.planned(calls.log_params(self._api, run, params))
-
-    def log_metrics(
-        self, run: RunRef, metrics: Mapping[str, object], step: int = 0, timestamp: datetime | None = None
-    ) -> Result[Plan, MlopusError]:
-        """The plan of `MlflowApi.log_metrics`."""
-        return self._api.planned(calls.log_metrics(self._api, run, metrics, step, timestamp))
-
-    def log_metric_points(
-        self, run: RunRef, points: Mapping[str, Iterable[MetricPoint]]
-    ) -> Result[Plan, MlopusError]:
-        """The plan of `MlflowApi.log_metric_points`."""
-        return self._api.planned(calls.log_metric_points(self._api, run, points))

@@ -7,16 +7,24 @@ from typing import final
 
 from mlopus.api.raising.artifacts import RaisingArtifactVerbs
 from mlopus.api.raising.experiments import RaisingExperimentVerbs
+from mlopus.api.raising.logs import RaisingLogVerbs
 from mlopus.api.raising.models import RaisingModelVerbs
 from mlopus.api.raising.publishing import RaisingPublishVerbs
 from mlopus.api.raising.runs import RaisingRunVerbs
+from mlopus.api.raising.versions import RaisingVersionVerbs
 
 __all__ = ["RaisingApi"]
 
 
 @final
 class RaisingApi(
-    RaisingExperimentVerbs, RaisingRunVerbs, RaisingModelVerbs, RaisingArtifactVerbs, RaisingPublishVerbs
+    RaisingExperimentVerbs,
+    RaisingRunVerbs,
+    RaisingLogVerbs,
+    RaisingModelVerbs,
+    RaisingVersionVerbs,
+    RaisingArtifactVerbs,
+    RaisingPublishVerbs,
 ):
     """The API whose verbs give values, and raise the error that a Failure would carry.
 

@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING
 
 from mlopus.api.raising.core import RaisingCore
 from mlopus.api.raising.search import RaisingSearch
-from mlopus.handles.raised import raised_model, raised_model_version
+from mlopus.handles.raised import raised_model
 from mlopus.result import or_raise
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from mlopus.api.references import ModelRef, VersionRef
+    from mlopus.api.references import ModelRef
     from mlopus.handles.raising.model import RaisingModel
-    from mlopus.handles.raising.version import RaisingModelVersion
 
 
 class RaisingModelVerbs(RaisingCore):
@@ -26,29 +25,15 @@ class RaisingModelVerbs(RaisingCore):
         """See `MlflowApi.get_model`."""
         return raised_model(or_raise(self.results.get_model(model, refresh)))
 
-    def get_model_version(self, model_version: VersionRef, refresh: bool = False) -> RaisingModelVersion:
-        """See `MlflowApi.get_model_version`."""
-        return raised_model_version(or_raise(self.results.get_model_version(model_version, refresh)))
-
     def find_models(
         self, query: Mapping[str, Any] | None = None, sorting: Sequence[tuple[str, int]] | None = None
     ) -> RaisingSearch[RaisingModel]:
         """See `MlflowApi.find_models`."""
         return RaisingSearch(self.results.find_models(query, sorting), raised_model)
 
-    def find_model_versions(
-        self, query: Mapping[str, Any] | None = None, sorting: Sequence[tuple[str, int]] | None = None
-    ) -> RaisingSearch[RaisingModelVersion]:
-        """See `MlflowApi.find_model_versions`."""
-        return RaisingSearch(self.results.find_model_versions(query, sorting), raised_model_version)
-
     def cache_model_meta(self, model: ModelRef) -> RaisingModel:
         """See `MlflowApi.cache_model_meta`."""
         return raised_model(or_raise(self.results.cache_model_meta(model)))
-
-    def cache_model_version_meta(self, model_version: VersionRef) -> RaisingModelVersion:
-        """See `MlflowApi.cache_model_version_meta`."""
-        return raised_model_version(or_raise(self.results.cache_model_version_meta(model_version)))
 
     def create_model(self, name: str, tags: Mapping[str, object] | None = None) -> RaisingModel:
         """See `MlflowApi.create_model`."""
@@ -62,14 +47,6 @@ class RaisingModelVerbs(RaisingCore):
         """See `MlflowApi.set_tags_on_model`."""
         or_raise(self.results.set_tags_on_model(model, tags))
 
-    def set_tags_on_model_version(self, model_version: VersionRef, tags: Mapping[str, object]) -> None:
-        """See `MlflowApi.set_tags_on_model_version`."""
-        or_raise(self.results.set_tags_on_model_version(model_version, tags))
-
     def get_model_url(self, model: ModelRef) -> str:
         """See `MlflowApi.get_model_url`."""
         return or_raise(self.results.get_model_url(model))
-
-    def get_model_version_url(self, model_version: VersionRef) -> str:
-        """See `MlflowApi.get_model_version_url`."""
-        return or_raise(self.results.get_model_version_url(model_version))

@@ -12,12 +12,10 @@ from mlopus.result import or_raise
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from mlopus.api.references import ExpRef, RunRef
-    from mlopus.domain.entities import MetricPoint
     from mlopus.domain.status import View
     from mlopus.handles.raising.run import RaisingRun
 
@@ -75,28 +73,6 @@ class RaisingRunVerbs(RaisingCore):
     def end_run(self, run: RunRef, succeeded: bool = True) -> RaisingRun:
         """See `MlflowApi.end_run`."""
         return raised_run(or_raise(self.results.end_run(run, succeeded)))
-
-    def set_tags_on_run(self, run: RunRef, tags: Mapping[str, object]) -> None:
-        """See `MlflowApi.set_tags_on_run`."""
-        or_raise(self.results.set_tags_on_run(run, tags))
-
-    def log_params(self, run: RunRef, params: Mapping[str, object]) -> None:
-        """See `MlflowApi.log_params`."""
-        or_raise(self.results.log_params(run, params))
-
-    def log_metrics(
-        self, run: RunRef, metrics: Mapping[str, object], step: int = 0, timestamp: datetime | None = None
-    ) -> None:
-        """See `MlflowApi.log_metrics`."""
-        or_raise(self.results.log_metrics(run, metrics, step, timestamp))
-
-    def log_metric_points(self, run: RunRef, points: Mapping[str, Iterable[MetricPoint]]) -> None:
-        """See `MlflowApi.log_metric_points`."""
-        or_raise(self.results.log_metric_points(run, points))
-
-    def metric_history(self, run: RunRef, key: str) -> tuple[MetricPoint, ...]:
-        """See `MlflowApi.metric_history`."""
-        return or_raise(self.results.metric_history(run, key))
 
     def get_run_url(self, run: RunRef, exp: ExpRef | None = None) -> str:
         """See `MlflowApi.get_run_url`."""

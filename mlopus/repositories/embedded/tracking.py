@@ -69,7 +69,7 @@ class EmbeddedTracking:
     @property
     def origin(self) -> Origin:
         """The folder."""
-        return Origin(uri=Path(self.folder).as_uri())
+        return Origin.of_folder(self.folder)
 
     @property
     def facts(self) -> TrackingFacts:

@@ -22,12 +22,11 @@ from mlopus.domain.keys import (
 from mlopus.domain.records import ExperimentRecord, ModelRecord, Record, VersionRecord
 from mlopus.domain.text import TextCodec, codec_named
 from mlopus.errors import MlopusError, NotCached
-from mlopus.plans.effects import applied, concerns
-from mlopus.plans.pending import Pending
 from mlopus.plans.search import Page, PageToken, PushDown, SearchSpec
 from mlopus.plans.steps import ReflectChange
 from mlopus.ports.metadata_cache import CachedRecord
-from mlopus.repositories.memory.rows import PREDICATE, page_of
+from mlopus.repositories.memory.rows import PREDICATE, may_see, page_of
+from mlopus.repositories.reflecting import reflected
 from mlopus.result import Failure, Result, Success
 
 PLACE = "the cache in memory"
@@ -96,26 +95,20 @@ class MemoryMetadataCache:
                 return rows.get(key)
 
     def put(self, records: tuple[Record, ...], taken_at: datetime) -> Result[None, MlopusError]:
-        """Keep entities as taken at that time."""
+        """Keep entities as taken at that time; what was taken later stays."""
         with self._rows.lock:
-            self._rows.by_key.update(
-                {key_of(record): CachedRecord(record=record, as_of=taken_at) for record in records}
-            )
+            for record in records:
+                held = self._rows.by_key.get(key_of(record))
+                if held is None or held.as_of <= taken_at:
+                    self._rows.by_key[key_of(record)] = CachedRecord(record=record, as_of=taken_at)
         return Success(None)
 
     def reflect(self, step: ReflectChange) -> Result[None, MlopusError]:
         """Let what is cached follow a change."""
         with self._rows.lock:
-            created = step.created
-            if created is not None and not isinstance(created, Pending):
-                if step.add or key_of(created) in self._rows.by_key:
-                    self.put((created,), step.taken_at)
-                return Success(None)
-            key = concerns(step.change)
-            row = None if key is None else self._rows.by_key.get(key)
-            if row is not None:
-                changed = attrs.evolve(row, record=applied(row.record, step.change))
-                self._rows.by_key[key_of(row.record)] = changed
+            kept = reflected(step, self._rows.by_key.get)
+            if kept is not None:
+                self.put((kept.record,), kept.as_of)
         return Success(None)
 
     def prepare(self, spec: SearchSpec) -> PushDown:  # noqa: ARG002 (every search is evaluated whole)
@@ -125,7 +118,7 @@ class MemoryMetadataCache:
     def find(self, spec: SearchSpec, token: PageToken = None) -> Result[Page, MlopusError]:
         """One page of a search over what is cached."""
         with self._rows.lock:
-            for exp_id in spec.exp_ids:
+            for exp_id in spec.exp_ids if spec.kind == "run" else ():
                 if ExperimentKey(exp_id) not in self._rows.by_key:
                     return Failure(NotCached(kind="experiment", key=exp_id, place=PLACE))
             records = tuple(row.record for row in self._rows.by_key.values())
@@ -134,13 +127,15 @@ class MemoryMetadataCache:
                 row = self._rows.by_key.get(key)
                 return None if row is None else row.record
 
-            return Success(page_of(records, spec, token, self._codec, parent))
+            page = page_of(records, spec, token, self._codec, parent)
+            taken_at = tuple(self._rows.by_key[key_of(record)].as_of for record in page.records)
+            return Success(attrs.evolve(page, taken_at=taken_at))
 
     def oldest(self, spec: SearchSpec) -> Result[datetime | None, MlopusError]:
         """When the oldest row that a search may see was taken."""
         with self._rows.lock:
-            rows = tuple(self._rows.by_key.items())
-        return Success(min((row.as_of for key, row in rows if kind_of(key) == spec.kind), default=None))
+            rows = tuple(self._rows.by_key.values())
+        return Success(min((row.as_of for row in rows if may_see(spec, row.record)), default=None))
 
     def clear(self) -> Result[None, MlopusError]:
         """Forget every entity."""

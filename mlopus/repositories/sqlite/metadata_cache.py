@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from collections.abc import Callable
@@ -21,8 +22,6 @@ from mlopus.plans.steps import ReflectChange
 from mlopus.ports.metadata_cache import CachedRecord
 from mlopus.repositories.reflecting import reflected
 from mlopus.repositories.sqlite.database import Database
-from mlopus.repositories.sqlite.describe import describe
-from mlopus.repositories.sqlite.find import find_page
 from mlopus.repositories.sqlite.rows import Rows
 from mlopus.repositories.sqlite.schema import CACHE_SCHEMA
 from mlopus.result import Failure, Result, Success
@@ -41,6 +40,10 @@ def _database_of(cache: SqliteMetadataCache) -> Database:
     return Database(path=path, schema=CACHE_SCHEMA, wal=cache.wal, remedy=_REMEDY)
 
 
+def _absolute(folder: str) -> str:
+    return os.path.abspath(folder)
+
+
 @attrs.frozen
 class SqliteMetadataCache:
     """Entities of one origin in a cache folder. Nothing is made on disk before something is put.
@@ -54,7 +57,7 @@ class SqliteMetadataCache:
             places that are only read, have none.
     """
 
-    folder: str = attrs.field(converter=os.path.abspath)
+    folder: str = attrs.field(converter=_absolute)
     origin: Origin
     text_codec: Literal["plain", "mlopus-1"] = "plain"
     wal: bool = True
@@ -101,17 +104,21 @@ class SqliteMetadataCache:
 
     def prepare(self, spec: SearchSpec) -> PushDown:
         """What the cache would evaluate of a search. No I/O."""
+        from mlopus.repositories.sqlite.describe import describe  # noqa: PLC0415 (searches load on use)
+
         return describe(spec)
 
     def find(self, spec: SearchSpec, token: PageToken = None) -> Result[Page, MlopusError]:
         """One page of a search over what is cached. An experiment never cached is NotCached."""
+        from mlopus.repositories.sqlite.find import find_page  # noqa: PLC0415 (as above)
 
         def search(rows: Rows) -> Result[Page, MlopusError]:
             for exp_id in spec.exp_ids if spec.kind == "run" else ():
                 key = ExperimentKey(exp_id)
                 if rows.get(key) is None:
                     return self._never_cached(key)
-            return Success(find_page(rows, spec, codec_named(self.text_codec), token))
+            page = find_page(rows, spec, codec_named(self.text_codec), token)
+            return Success(attrs.evolve(page, taken_at=rows.taken_at(page.records)))
 
         def nothing() -> Result[Page, MlopusError]:
             if spec.kind == "run" and spec.exp_ids:
@@ -142,7 +149,7 @@ class SqliteMetadataCache:
         self._database.close()
 
     def _rows(self, connection: sqlite3.Connection) -> Rows:
-        return Rows(connection, self.origin.key, self.text_codec)
+        return Rows(connection, _origin_text(self.origin), self.text_codec)
 
     def _read(
         self,
@@ -162,3 +169,28 @@ class SqliteMetadataCache:
 def _cached(rows: Rows, key: EntityKey) -> CachedRecord | None:
     found = rows.get(key)
     return None if found is None else CachedRecord(record=found.record, as_of=found.as_of)
+
+
+def _origin_text(origin: Origin) -> str:
+    """An origin as rows hold it, so that a cache that was copied tells where its entities are from."""
+    return json.dumps([origin.uri, origin.workspace])
+
+
+def only_origin(folder: str) -> Origin:
+    """The origin of everything that a cache folder holds.
+
+    Where it holds nothing, or entities of several origins, an origin that nothing is from: what is
+    then asked for is `NotCached`, with a place that says why.
+    """
+
+    def distinct(connection: sqlite3.Connection) -> Result[tuple[str, ...], MlopusError]:
+        return Success(tuple(text for (text,) in connection.execute("SELECT DISTINCT origin FROM space")))
+
+    database = Database(path=Path(folder) / FILE_NAME, schema=CACHE_SCHEMA, remedy=_REMEDY)
+    held = database.read(distinct, lambda: Success(())).value_or(())
+    database.close()
+    if len(held) != 1:
+        why = "of several servers" if held else "empty"
+        return Origin(uri=f"no tracking URI (the cache is {why}: name the server's URI)")
+    uri, workspace = json.loads(held[0])
+    return Origin(uri=uri, workspace=workspace)

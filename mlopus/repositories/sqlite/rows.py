@@ -16,7 +16,7 @@ from mlopus.domain.records import ExperimentRecord, ModelRecord, Record, RunReco
 from mlopus.domain.status import EntityKind
 from mlopus.domain.text import TextCodec, codec_named
 from mlopus.query.values import epoch_ms
-from mlopus.repositories.sqlite.attributes import SqlValue, attribute_rows, stored_text
+from mlopus.repositories.sqlite.attributes import STRING, SqlValue, attribute_rows, stored_text
 from mlopus.repositories.sqlite.layout import LAYOUTS, stored_key
 from mlopus.repositories.sqlite.opening import Unusable
 from mlopus.wire.rows import kind_of_record, moment_from_us, moment_to_us, record_from_text, record_to_text
@@ -90,16 +90,25 @@ class Rows:
                     "experiment", "e.sid = ? AND e.name = ? ORDER BY e.as_of DESC", (stored_text(key.name),)
                 )
             case AliasKey():
-                model = self._one("model", "e.sid = ? AND e.key = ?", (stored_text(key.name),))
-                if model is None or not isinstance(model.record, ModelRecord):
-                    return None
-                version = model.record.aliases.get(key.alias)
-                return None if version is None else self.get(VersionKey(key.name, version))
+                return self._aliased(key)
             case _:
                 kind, name, number = stored_key(key)
                 return self._one(
                     kind, "e.sid = ? AND e.key = ? AND e.number = ?", (stored_text(name), number)
                 )
+
+    def _aliased(self, key: AliasKey) -> Stored | None:
+        """The version that the model says; where the model is not kept, the one that says so itself."""
+        model = self._one("model", "e.sid = ? AND e.key = ?", (stored_text(key.name),))
+        if model is not None and isinstance(model.record, ModelRecord):
+            version = model.record.aliases.get(key.alias)
+            return None if version is None else self.get(VersionKey(key.name, version))
+        space = self.space("model version")
+        kid = None if space is None else self.attribute(space, "aliases")
+        where = (
+            "e.sid = ? AND e.key = ? AND e.rid IN (SELECT rid FROM attr WHERE kid = ? AND t = ? AND v = ?)"
+        )
+        return self._one("model version", where, (stored_text(key.name), kid, STRING, stored_text(key.alias)))
 
     def put(self, records: Iterable[Record], taken_at: datetime) -> None:
         """Keep records as taken at that time; rows that were taken later stay as they are."""
@@ -142,6 +151,17 @@ class Rows:
         """The records of rows, in their order."""
         read = "SELECT record FROM body WHERE rid = ?"
         return [_read(kind, self.connection.execute(read, (rid,)).fetchone()[0]) for rid in rids]
+
+    def taken_at(self, records: Iterable[Record]) -> tuple[datetime, ...]:
+        """When each of these records, which are rows, was taken."""
+        read = "SELECT as_of FROM entity WHERE sid = ? AND key = ? AND number = ?"
+        taken: list[datetime] = []
+        for record in records:
+            kind, key, number = stored_key(key_of(record))
+            space = self._ensured(kind)
+            found = self.connection.execute(read, (space.sid, stored_text(key), number)).fetchone()
+            taken.append(moment_from_us(found[0]))
+        return tuple(taken)
 
     def _one(self, kind: EntityKind, where: str, parameters: tuple[object, ...]) -> Stored | None:
         space = self.space(kind)
