@@ -31,10 +31,15 @@ def page_of(
     return Page(records=chosen, next_token=str(after) if after < len(found) else None)
 
 
-def _is_seen(record: Record, spec: SearchSpec) -> bool:
+def may_see(spec: SearchSpec, record: Record) -> bool:
+    """Whether a record is of the kind, and of the experiments, that a search is about."""
     if kind_of(key_of(record)) != spec.kind:
         return False
-    if isinstance(record, RunRecord) and record.exp_id not in spec.exp_ids:
+    return not isinstance(record, RunRecord) or record.exp_id in spec.exp_ids
+
+
+def _is_seen(record: Record, spec: SearchSpec) -> bool:
+    if not may_see(spec, record):
         return False
     if isinstance(record, RunRecord | ExperimentRecord) and spec.view != "all":
         return record.lifecycle_stage == spec.view

@@ -91,7 +91,7 @@ def _term(
                 return Term(descending=descending, columns=())
             parent = f"{name}p"
             join = f" LEFT JOIN entity {parent} ON {parent}.sid = ? AND {parent}.key = {row}.{place.column}"
-            inner = _term(place.kind, parent, place.path, parent, catalog, descending=descending)
+            inner = _term(place.kind, parent, place.path, f"{name}v", catalog, descending=descending)
             if inner is None:
                 return None
             return attrs.evolve(

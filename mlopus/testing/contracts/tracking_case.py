@@ -206,6 +206,11 @@ def found_by(searched: Searched, search: SearchSpec) -> list[Record]:
     return [record for page in pages_of(searched, search) for record in page.records]
 
 
+def keys_of(records: Iterable[Record]) -> list[str]:
+    """The keys of records as text: records with NaN among their metrics do not equal their copies."""
+    return [str(key_of(record)) for record in records]
+
+
 def in_order(
     records: Iterable[Record], search: SearchSpec, document: Callable[[Record], Document]
 ) -> list[Record]:
