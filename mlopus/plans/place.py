@@ -103,9 +103,12 @@ def _holds(
 def _is_placed(
     there: TargetFile, wanted: PlacedFile, tree: CachedTree | StoreTree, ladder: tuple[LinkKind, ...]
 ) -> bool:
-    if "symlink" in ladder and not (wanted.size_bytes == there.size_bytes == 0):
-        return there.links_to is not None and there.links_to == linked(tree, wanted.path)
-    return there.links_to is None and wanted.sha256 is not None and there.sha256 == wanted.sha256
+    """Whether a file is what was asked for; an empty one is never a link."""
+    if there.links_to is not None:
+        return "symlink" in ladder and there.links_to == linked(tree, wanted.path)
+    is_empty = wanted.size_bytes == there.size_bytes == 0
+    is_same = wanted.sha256 is not None and there.sha256 == wanted.sha256
+    return is_empty or (is_same and "symlink" not in ladder)
 
 
 def linked(tree: CachedTree | StoreTree, path: str) -> tuple[str, str] | None:

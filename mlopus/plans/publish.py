@@ -35,6 +35,7 @@ from mlopus.plans.publish_bytes import version_in_use
 from mlopus.plans.publish_cache import cache_stages
 from mlopus.plans.publish_job import Job, job_of
 from mlopus.plans.publish_metadata import reflected
+from mlopus.plans.publish_source import link_fault
 from mlopus.plans.requests import LogModelVersion, PublishRequest
 from mlopus.plans.steps import RemoveFiles, RemoveRemoteFiles, UploadFiles, WithdrawEntries
 from mlopus.plans.tracking_changes import tag_texts
@@ -88,6 +89,10 @@ def plan_publish(request: PublishRequest, facts: Facts) -> Result[Plan, PublishR
         return registered
     register = registered.unwrap()
     follow, (stage, commit) = reflected(register, facts), cache_stages(job)
+    is_moved = bool(stage) and job.policy.cache_by == "move and link"
+    linked = link_fault(job.source, is_moved=is_moved)
+    if linked is not None:
+        return Failure(linked)
     early, late = (stage, ()) if job.moves else ((), stage)
     stages = (early, *_byte_stages(job), register, (*follow, *late), commit, _removal(job))
     roots = immutabledict({"source": job.source.path})

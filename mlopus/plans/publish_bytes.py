@@ -34,6 +34,12 @@ class Difference:
     in_the_way: tuple[RemoteFile, ...]
     folders_in_the_way: tuple[str, ...]
 
+    def as_sent(self, listing: RemoteTree) -> Difference:
+        """The same where it is known that all files of the source have been sent."""
+        left = frozenset(self.left)
+        kept = (file for file in listing.files if file not in left)
+        return attrs.evolve(self, uploads=(), kept=tuple(sorted(kept, key=lambda file: file.path)))
+
 
 def difference(source: SourceFacts, listing: RemoteTree, proofs: Proofs) -> Difference:
     """Compare a source with what a store lists at the path it is published to."""

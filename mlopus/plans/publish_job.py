@@ -22,7 +22,10 @@ from mlopus.result import Failure, Result, Success
 
 @attrs.frozen(kw_only=True)
 class Job:
-    """A publish with the facts it needs, all there."""
+    """A publish with the facts it needs, all there.
+
+    `registered` is the version that this very operation has registered before: its bytes are there.
+    """
 
     request: PublishRequest
     facts: Facts
@@ -33,6 +36,7 @@ class Job:
     policy: PublishPolicy
     proofs: Proofs
     difference: Difference
+    registered: VersionRecord | None
 
     @property
     def store_url(self) -> str:
@@ -63,16 +67,6 @@ class Job:
         """Whether anything in the store becomes another."""
         new_folders = frozenset(self.empty_folders) - frozenset(self.listing.empty_folders)
         return bool(self.difference.uploads or self.removed or new_folders)
-
-    @property
-    def registered(self) -> VersionRecord | None:
-        """The version that this very operation has registered before."""
-        if not isinstance(self.request, LogModelVersion):
-            return None
-        versions = (record for record in self.facts.records if isinstance(record, VersionRecord))
-        known = (*(version for version, _ in self.facts.versions_of_run), *versions)
-        operation = self.request.operation_id
-        return next((version for version in known if version.tags.get(OPERATION_TAG) == operation), None)
 
     @property
     def registers(self) -> bool:
@@ -113,6 +107,8 @@ def job_of(
     if fault is not None:
         return Failure(fault)
     proofs = Proofs(location=location, cache=facts.cache)
+    found = difference(source, listing, proofs)
+    registered = _registered(request, facts)
     return Success(
         Job(
             request=request,
@@ -123,9 +119,19 @@ def job_of(
             source=source,
             policy=policy.unwrap(),
             proofs=proofs,
-            difference=difference(source, listing, proofs),
+            difference=found if registered is None else found.as_sent(listing),
+            registered=registered,
         )
     )
+
+
+def _registered(request: PublishRequest, facts: Facts) -> VersionRecord | None:
+    """The version that this very operation has registered before."""
+    if not isinstance(request, LogModelVersion):
+        return None
+    versions = (record for record in facts.records if isinstance(record, VersionRecord))
+    known = (*(version for version, _ in facts.versions_of_run), *versions)
+    return next((v for v in known if v.tags.get(OPERATION_TAG) == request.operation_id), None)
 
 
 def _policy(

@@ -12,7 +12,7 @@ from mlopus.plans.publish_policy import PublishPolicy
 from mlopus.plans.requests import PublishRequest
 from mlopus.plans.tables import path_fault, table_fault
 
-_KEEP_HINT = "Pass keep_the_source=True, or replace the links by what they show."
+_KEEP_HINT = "Keep the source and allow duplication, or replace the links by what they show."
 
 
 def source_fault(
@@ -28,7 +28,7 @@ def source_fault(
         path_fault(path)
         or table_fault((file.path for file in source.files), source.empty_folders)
         or _protected(request, source, policy, facts)
-        or _links(source, policy)
+        or link_fault(source, is_moved=policy.removes_source)
     )
 
 
@@ -70,8 +70,11 @@ def local_path(url: str) -> str | None:
     return unquote(urlsplit(url).path) if url.lower().startswith("file:") else url
 
 
-def _links(source: SourceFacts, policy: PublishPolicy) -> IllegalPath | None:
+def link_fault(source: SourceFacts, *, is_moved: bool) -> IllegalPath | None:
+    """Why a source with links cannot be taken from where it is; None if it can, or is not taken."""
     links = sorted((*source.links_inside, *source.links_leaving))
-    if not links or not policy.takes_source:
+    if not links or not is_moved:
         return None
-    return IllegalPath(path=links[0], reason="is a link, and the source is not kept", hint=_KEEP_HINT)
+    return IllegalPath(
+        path=links[0], reason="is a link, and the source is not left as it is", hint=_KEEP_HINT
+    )

@@ -31,7 +31,7 @@ from mlopus.plans.steps import (
     UploadFiles,
     WithdrawEntries,
 )
-from mlopus.plans.symbols import Learned, content_symbol
+from mlopus.plans.symbols import Learned
 from mlopus.plans.tables import still_empty
 
 
@@ -164,8 +164,11 @@ def _placed(world: World, step: PlaceTree) -> World:
 
 
 def _committed_files(world: World, step: PlaceTree) -> dict[str, ManifestFile]:
+    """What the tree holds: as committed, or as a store on this disk lists it."""
     if not isinstance(step.tree, CachedTree):
-        return {}
+        listing = world.facts.store.listing if world.facts.store is not None else None
+        files = listing.files if listing is not None else ()
+        return {file.path: world.told.fetched(step.tree.store_url, file) for file in files}
     manifest = world.cache.manifests.get(known(step.tree.tree_key))
     part = manifest.subtree(step.tree.path) if manifest is not None else None
     return {} if part is None else {file.path: file for file in part.files}
@@ -174,12 +177,9 @@ def _committed_files(world: World, step: PlaceTree) -> dict[str, ManifestFile]:
 def _target_file(file: PlacedFile, step: PlaceTree, committed: dict[str, ManifestFile]) -> TargetFile:
     held = committed.get(file.path)
     size = held.size_bytes if held is not None else file.size_bytes or 0
-    if step.ladder[0] == "symlink" and size:
+    if step.ladder[0] == "symlink" and file.size_bytes != 0:
         return TargetFile(path=file.path, size_bytes=size, links_to=linked(step.tree, file.path))
     digest = held.sha256 if held is not None else file.sha256
-    if digest is None and not isinstance(step.tree, CachedTree):
-        remote = RemoteFile(path=file.path, size_bytes=file.size_bytes)
-        digest = content_symbol(step.tree.store_url, remote)
     return TargetFile(path=file.path, size_bytes=size, sha256=digest)
 
 

@@ -1,0 +1,142 @@
+"""Hypothesis strategies for requests of every kind, as calls make them."""
+
+from __future__ import annotations
+
+from datetime import UTC
+
+from hypothesis import strategies as st
+from immutabledict import immutabledict
+
+from mlopus.domain.keys import AliasKey, ExperimentKey, ExperimentName, ModelKey, RunKey, VersionKey
+from mlopus.domain.status import RunStatus
+from mlopus.plans.requests import (
+    ArtifactOf,
+    CacheArtifact,
+    CacheMeta,
+    CleanCachedArtifact,
+    CreateExp,
+    CreateRegisteredModel,
+    CreateRunIn,
+    FetchRequest,
+    GetArtifact,
+    GetEntity,
+    LogMetricPoints,
+    LogMetrics,
+    LogModelVersion,
+    LogParams,
+    LogRunArtifact,
+    MetricPointAt,
+    PlaceArtifact,
+    PublishOptions,
+    Request,
+    SetEntityTags,
+    SetRunStatus,
+    TrackingRequest,
+)
+from mlopus.testing.strategies import keys, nested_values
+
+_NAMES = st.sampled_from(("a", "demo", "my model", "é", "team/x"))
+_BOOLEANS = st.booleans()
+_FLAGS = st.sampled_from((None, True, False))
+_MOMENTS = st.datetimes(timezones=st.just(UTC))
+_METRICS = st.dictionaries(keys(), st.floats(), max_size=5).map(immutabledict)
+_VALUES = nested_values()
+
+EXPERIMENT_KEYS = st.builds(ExperimentKey, _NAMES)
+RUN_KEYS = st.builds(RunKey, _NAMES)
+MODEL_KEYS = st.builds(ModelKey, _NAMES)
+VERSION_KEYS = st.one_of(
+    st.builds(VersionKey, _NAMES, st.sampled_from(("1", "12"))), st.builds(AliasKey, _NAMES, _NAMES)
+)
+_ARTIFACTS = st.builds(
+    ArtifactOf, owner=st.one_of(RUN_KEYS, VERSION_KEYS), path=st.sampled_from(("", "a", "a/é b"))
+)
+_POINTS = st.builds(
+    MetricPointAt,
+    key=keys(),
+    value=st.floats(),
+    step=st.integers(-(2**63), 2**63 - 1),
+    timestamp=st.one_of(st.none(), _MOMENTS),
+)
+_OPTIONS = st.builds(PublishOptions, keep_the_source=_FLAGS, allow_duplication=_FLAGS, use_cache=_FLAGS)
+
+
+def tracking_requests() -> st.SearchStrategy[TrackingRequest]:
+    """Requests that change metadata, with values that a user may give."""
+    return st.one_of(
+        st.builds(CreateExp, name=_NAMES, tags=_VALUES, operation_id=_NAMES, ensure=_BOOLEANS),
+        st.builds(CreateRegisteredModel, name=_NAMES, tags=_VALUES, operation_id=_NAMES, ensure=_BOOLEANS),
+        st.builds(
+            CreateRunIn,
+            exp=EXPERIMENT_KEYS,
+            name=st.one_of(st.none(), _NAMES),
+            tags=_VALUES,
+            repo=st.sampled_from((None, "s3://bucket/elsewhere")),
+            parent=st.one_of(st.none(), RUN_KEYS),
+            start=_BOOLEANS,
+            operation_id=_NAMES,
+        ),
+        st.builds(SetRunStatus, run=RUN_KEYS, status=st.sampled_from(RunStatus)),
+        st.builds(
+            SetEntityTags,
+            on=st.one_of(EXPERIMENT_KEYS, RUN_KEYS, MODEL_KEYS, VERSION_KEYS),
+            tags=_VALUES,
+        ),
+        st.builds(LogParams, run=RUN_KEYS, params=_VALUES),
+        st.builds(
+            LogMetrics,
+            run=RUN_KEYS,
+            metrics=_METRICS,
+            step=st.integers(0, 10),
+            timestamp=st.one_of(st.none(), _MOMENTS),
+        ),
+        st.builds(LogMetricPoints, run=RUN_KEYS, points=st.lists(_POINTS, max_size=5).map(tuple)),
+    )
+
+
+def fetch_requests() -> st.SearchStrategy[FetchRequest]:
+    """Requests that read one entity."""
+    any_key = st.one_of(
+        EXPERIMENT_KEYS, st.builds(ExperimentName, _NAMES), RUN_KEYS, MODEL_KEYS, VERSION_KEYS
+    )
+    return st.one_of(st.builds(GetEntity, key=any_key, refresh=_BOOLEANS), st.builds(CacheMeta, key=any_key))
+
+
+def requests() -> st.SearchStrategy[Request]:
+    """Requests of every kind."""
+    return st.one_of(
+        tracking_requests(),
+        fetch_requests(),
+        st.builds(CacheArtifact, artifact=_ARTIFACTS),
+        st.builds(GetArtifact, artifact=_ARTIFACTS),
+        st.builds(CleanCachedArtifact, artifact=_ARTIFACTS),
+        st.builds(
+            PlaceArtifact,
+            artifact=_ARTIFACTS,
+            target=_NAMES,
+            overwrite=_BOOLEANS,
+            link=st.sampled_from((True, False, "symlink", "hardlink", "reflink", "copy")),
+        ),
+        st.builds(
+            LogRunArtifact,
+            run=RUN_KEYS,
+            source=_NAMES,
+            path_in_run=_NAMES,
+            from_callback=_BOOLEANS,
+            options=_OPTIONS,
+            mirror=_BOOLEANS,
+        ),
+        st.builds(
+            LogModelVersion,
+            model=MODEL_KEYS,
+            run=RUN_KEYS,
+            source=_NAMES,
+            path_in_run=_NAMES,
+            from_callback=_BOOLEANS,
+            options=_OPTIONS,
+            version=st.sampled_from((None, "3")),
+            tags=_VALUES,
+            overwrite=_BOOLEANS,
+            operation_id=_NAMES,
+        ),
+    )
