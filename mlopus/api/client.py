@@ -32,22 +32,45 @@ class MlflowApi(ExperimentVerbs, RunVerbs, LogVerbs, ModelVerbs, VersionVerbs, A
     process. `mlopus.connect` makes one from a URI; the constructor takes any repositories, and opens
     those that are not given on the local disk, as the settings say.
 
+    Every verb returns a Result, except `find_*`, which return a lazy `Search`. Verbs that change
+    something fail before anything is sent if an argument is wrong. Each verb names the failures of
+    its own; any verb that asks a server may also fail with `Unauthorized`, `InvalidRequest` or
+    `UnreadableReply`, any that reads the cache with `UnreadableCache`, and an empty id or name is
+    `InvalidValue`. An argument of the wrong Python type raises TypeError.
+
+    Args:
+        tracking: Where experiments, runs and models are kept.
+        cache: The metadata cache.
+        artifacts: The artifact cache.
+        stores: Opens the URLs of artifacts.
+        workspace: The user's own files, and where callbacks write.
+        clock: What tells the time.
+        settings: None is `Settings()`; the environment is not read.
+
     Example:
         >>> import mlopus
         >>> api = mlopus.testing.in_memory()
-        >>> api.get_or_create_exp("demo").unwrap().name
-        'demo'
+        >>> match api.get_run("3f2a"):
+        ...     case mlopus.Success(run):
+        ...         print(run.name)
+        ...     case mlopus.Failure(error):
+        ...         print(error)
+        run '3f2a' was not found in memory
     """
 
     @property
     def plan(self) -> PlanVerbs:
-        """The same verbs, giving their plans and doing nothing.
+        """The verbs that change something or get one entity, giving their plans and doing nothing.
+
+        Facts are gathered for a plan, so a verb that would fail before it does anything fails here too.
 
         Example:
             >>> import mlopus
             >>> api = mlopus.testing.in_memory()
-            >>> api.plan.create_exp("demo").unwrap().is_empty
-            False
+            >>> print(api.plan.create_exp("demo").unwrap().title)
+            create experiment 'demo'
+            >>> api.find_exps().count().unwrap()
+            0
         """
         from mlopus.api.planning import PlanVerbs
 
@@ -61,12 +84,14 @@ class MlflowApi(ExperimentVerbs, RunVerbs, LogVerbs, ModelVerbs, VersionVerbs, A
 
         Example:
             >>> import mlopus
-            >>> api = mlopus.testing.in_memory()
-            >>> api.raising.get_run("3f2a")
-            Traceback (most recent call last):
-            ...
-            mlopus.errors.NotFound: run '3f2a' was not found in memory
-            Check the id, ...
+            >>> raising = mlopus.testing.in_memory().raising
+            >>> raising.get_or_create_exp("demo").start_run("r1").status.name
+            'RUNNING'
+            >>> try:
+            ...     raising.get_run("3f2a")
+            ... except mlopus.errors.NotFound as error:
+            ...     print(error)
+            run '3f2a' was not found in memory
         """
         from mlopus.api.raising import RaisingApi
 
@@ -75,17 +100,22 @@ class MlflowApi(ExperimentVerbs, RunVerbs, LogVerbs, ModelVerbs, VersionVerbs, A
     def execute(
         self, plan: Plan, roots: Mapping[str, str | os.PathLike[str]] | None = None
     ) -> Result[Receipt, MlopusError]:
-        """Carry out a plan of this API and give the receipt; `receipt.value` is what the verb returns.
+        """Carry out a plan of this API; nothing is decided any more, so there are no options.
 
-        There are no options: everything is in the plan. Executing a plan again creates nothing twice.
+        Executing a plan again creates nothing twice.
 
         Args:
             plan: From `api.plan`, or from `Plan.from_json`.
-            roots: For a plan from JSON: the folders that `source` and `target` stand for.
+            roots: For a plan from JSON: the paths that `source` and `target` stand for.
+
+        Returns:
+            The receipt; its `value` is what the verb returns.
 
         Fails with:
             StalePlan: The plan is for another server or cache, or what it expects has changed.
-            ExecutionStopped: A step failed; it carries the receipt so far.
+            ExecutionStopped: A step failed after others were done; it carries the receipt so far.
+            PublishFailed: A publish stopped; it also names the kept source.
+            MlopusError: What the first step failed with, with nothing done.
 
         Example:
             >>> import mlopus
@@ -105,12 +135,20 @@ class MlflowApi(ExperimentVerbs, RunVerbs, LogVerbs, ModelVerbs, VersionVerbs, A
         """Ask the server who it is, with the credentials that will be used.
 
         Returns:
-            Its place, version and abilities.
+            Its place, its version (None if it tells none), and the names of its abilities.
 
         Fails with:
             Unauthorized: The credentials are not accepted.
             Unavailable: The server did not answer.
             UnreadableReply: It is no MLflow server.
             OfflineMode: This API is offline.
+
+        Example:
+            >>> import mlopus
+            >>> api = mlopus.testing.in_memory()
+            >>> api.ping().unwrap().place
+            'memory'
+            >>> print(api.in_offline_mode.ping().failure())
+            ping needs the server, and this API is offline
         """
         return self.repositories.tracking.ping()

@@ -95,17 +95,35 @@ class ApiCore:
         return self._recent.parents()
 
     def evolve(self, **settings: Any) -> Self:
-        """A copy of this API with other settings; repositories that were given stay.
+        """A copy of this API with other settings. Repositories that were given to it stay.
+
+        Args:
+            **settings: The fields of `Settings`, by name; those not named stay.
 
         Raises:
             TypeError: There is no setting of that name.
+            ValueError: A setting is out of its range.
+
+        Example:
+            >>> import mlopus
+            >>> api = mlopus.testing.in_memory()
+            >>> api.evolve(max_age_s=60).settings.max_age_s, api.settings.max_age_s
+            (60, None)
         """
         changed = attrs.evolve(self.settings, **settings)
         return type(self).wired(attrs.evolve(self._lazy.wiring, settings=changed))
 
     @property
     def in_offline_mode(self) -> Self:
-        """A copy of this API that never asks the server."""
+        """A copy of this API that never asks the server; what was cached answers.
+
+        Example:
+            >>> import mlopus
+            >>> api = mlopus.testing.in_memory()
+            >>> exp = api.get_or_create_exp("demo").unwrap().cache_meta().unwrap()
+            >>> api.in_offline_mode.get_exp(exp.id).unwrap() == exp
+            True
+        """
         return self.evolve(offline_mode=True)
 
     def __repr__(self) -> str:
