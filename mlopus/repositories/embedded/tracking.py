@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -60,7 +61,7 @@ class EmbeddedTracking:
         "run '3f2a' was not found in /nowhere/yet"
     """
 
-    folder: str
+    folder: str = attrs.field(converter=os.path.abspath)
     text_codec: Literal["plain", "mlopus-1"] = "plain"
     _store: Database = attrs.field(
         init=False, eq=False, repr=False, default=attrs.Factory(_database, takes_self=True)
@@ -85,7 +86,7 @@ class EmbeddedTracking:
 
         def read(rows: Rows) -> Result[Record, MlopusError]:
             stored = rows.get(key)
-            return self._lacks(key) if stored is None else Success(to_outside(stored.record, self.folder))
+            return self._lacks(key) if stored is None else Success(stored.record)
 
         return self._read(read, lambda: self._lacks(key))
 
@@ -117,9 +118,7 @@ class EmbeddedTracking:
         codec = codec_named(self.text_codec)
 
         def read(rows: Rows) -> Result[Page, MlopusError]:
-            page = find_page(rows, spec, codec, token)
-            outside = tuple(to_outside(record, self.folder) for record in page.records)
-            return Success(attrs.evolve(page, records=outside))
+            return Success(find_page(rows, spec, codec, token))
 
         return self._read(read, lambda: Success(Page(records=())))
 
@@ -174,7 +173,14 @@ class EmbeddedTracking:
         foreign = self._foreign()
         if foreign is not None:
             return Failure(foreign)
-        return self._store.read(lambda connection: use(Rows(connection, ORIGIN, self.text_codec)), absent)
+
+        def shown(record: Record) -> Record:
+            return to_outside(record, self.folder)
+
+        def look(connection: sqlite3.Connection) -> Result[T, MlopusError]:
+            return use(Rows(connection, ORIGIN, self.text_codec, shown))
+
+        return self._store.read(look, absent)
 
     def _foreign(self) -> Unsupported | None:
         """Why the folder is not ours to use: MLflow's own file store looks like a folder too."""

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 import attrs
@@ -50,10 +50,18 @@ class Rows:
         connection: Its transaction belongs to the caller.
         origin: The key of the origin.
         codec: The codec of spaces that are made here; one that is there keeps its own.
+        shown: What readers see of a record; only for rows that are not written back.
     """
 
-    def __init__(self, connection: sqlite3.Connection, origin: str, codec: str) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        origin: str,
+        codec: str,
+        shown: Callable[[Record], Record] | None = None,
+    ) -> None:
         self.connection = connection
+        self._shown = shown
         self._origin = origin
         self._codec = codec
         self._spaces: dict[EntityKind, Space] = {}
@@ -150,7 +158,7 @@ class Rows:
     def bodies(self, kind: EntityKind, rids: list[int]) -> list[Record]:
         """The records of rows, in their order."""
         read = "SELECT record FROM body WHERE rid = ?"
-        return [_read(kind, self.connection.execute(read, (rid,)).fetchone()[0]) for rid in rids]
+        return [self._read(kind, self.connection.execute(read, (rid,)).fetchone()[0]) for rid in rids]
 
     def taken_at(self, records: Iterable[Record]) -> tuple[datetime, ...]:
         """When each of these records, which are rows, was taken."""
@@ -171,7 +179,15 @@ class Rows:
         found = self.connection.execute(statement, (space.sid, *parameters)).fetchone()
         if found is None:
             return None
-        return Stored(rid=found[0], as_of=moment_from_us(found[1]), record=_read(kind, found[2]))
+        return Stored(rid=found[0], as_of=moment_from_us(found[1]), record=self._read(kind, found[2]))
+
+    def _read(self, kind: EntityKind, text: str) -> Record:
+        try:
+            record = record_from_text(kind, text)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            reason = f"the row of a {kind} is not what mlopus writes ({type(error).__name__}: {error})"
+            raise Unusable(reason) from error
+        return record if self._shown is None else self._shown(record)
 
     def _ensured(self, kind: EntityKind) -> Space:
         space = self.space(kind)
@@ -273,11 +289,3 @@ def _columns(record: Record) -> tuple[object, ...]:
             return ("active", None, None, None, None, run_id, None)
         case ModelRecord():
             return ("active", None, None, None, None, None, None)
-
-
-def _read(kind: EntityKind, text: str) -> Record:
-    try:
-        return record_from_text(kind, text)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = f"the row of a {kind} is not what mlopus writes ({type(error).__name__}: {error})"
-        raise Unusable(reason) from error

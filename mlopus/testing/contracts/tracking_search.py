@@ -71,6 +71,7 @@ class TrackingSearchContract:
             {"status": {"$ne": "FINISHED"}},
             {"start_time": {"$gt": NOON}},
             {"end_time": None},
+            {"repo": runs[0].repo},
             {"exp.id": exp.id},
             {"exp.name": {"$ne": exp.name}},
             {"params.lr": 0.1},
@@ -180,6 +181,7 @@ class TrackingSearchContract:
             {"run.id": run.id, "model.tags.team": "a"},
             of_model | {"path_in_run": "model"},
             of_model | {"source": "s3://bucket/model"},
+            of_model | {"source": f"{run.repo}/model"},
         )
 
         for query in queries:
