@@ -16,7 +16,7 @@ from mlopus.api.calls import Call, Tags, known_records, nested_tags
 from mlopus.api.core import ApiCore
 from mlopus.api.references import ModelRef, RunRef, VersionRef, model_key, run_key, version_ref_key
 from mlopus.domain.paths import base_name, relative_path
-from mlopus.errors import ConflictingOptions, IllegalPath, MlopusError
+from mlopus.errors import ConflictingOptions, IllegalPath, MlopusError, NotFound
 from mlopus.plans.requests import (
     ArtifactOf,
     CacheArtifact,
@@ -167,6 +167,10 @@ def _source(api: ApiCore, source: Source) -> Result[_Source, MlopusError]:
         if isinstance(temporary, Failure):
             return temporary
         source(Path(temporary.unwrap()))
+        if not os.path.lexists(temporary.unwrap()):
+            hint = "Write a file or a folder at the very path that the callback is given."
+            place = os.path.dirname(temporary.unwrap())
+            return Failure(NotFound(kind="output of the callback", key="artifact", place=place, hint=hint))
         return Success(_Source(path=temporary.unwrap(), from_callback=True))
     path = os.fspath(source)
     if not path.strip():

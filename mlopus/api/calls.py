@@ -17,6 +17,7 @@ from immutabledict import immutabledict
 
 from mlopus.api.core import ApiCore
 from mlopus.api.references import (
+    NAME_HINT,
     ExpRef,
     ModelRef,
     RunRef,
@@ -154,7 +155,7 @@ def cache_model_version_meta(_: ApiCore, model_version: VersionRef) -> Result[Ca
 def _exp_name(name: str) -> Result[str, InvalidValue]:
     require(str, name, "an experiment's name is a str")
     if not name.strip():
-        return Failure(InvalidValue(kind="experiment", key=name, reason="is an empty name"))
+        return Failure(InvalidValue(kind="experiment", key=name, reason="is an empty name", hint=NAME_HINT))
     return Success(name)
 
 
@@ -183,7 +184,7 @@ def create_model(
     require(str, name, "a model's name is a str")
     reason, nested = why_no_model_name(name), nested_tags(tags)
     if reason is not None:
-        return Failure(InvalidValue(kind="model", key=name, reason=reason))
+        return Failure(InvalidValue(kind="model", key=name, reason=reason, hint=NAME_HINT))
     if isinstance(nested, Failure):
         return nested
     request = CreateRegisteredModel(

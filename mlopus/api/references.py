@@ -40,7 +40,11 @@ def exp_key(exp: ExpRef) -> Result[ExperimentKey, InvalidValue]:
     require((str, int), exp, "an experiment is an entity or its id")
     text = str(exp).strip()
     if not text:
-        return Failure(InvalidValue(kind="experiment", key=str(exp), reason="is an empty id"))
+        return Failure(
+            InvalidValue(
+                kind="experiment", key=str(exp), reason="is an empty id", hint="Give the id, or the entity."
+            )
+        )
     return Success(ExperimentKey(text))
 
 
@@ -50,7 +54,9 @@ def run_key(run: RunRef) -> Result[RunKey, InvalidValue]:
         return Success(RunKey(run.id))
     require(str, run, "a run is an entity or its id")
     if not run.strip():
-        return Failure(InvalidValue(kind="run", key=run, reason="is an empty id"))
+        return Failure(
+            InvalidValue(kind="run", key=run, reason="is an empty id", hint="Give the id, or the entity.")
+        )
     return Success(RunKey(run.strip()))
 
 
@@ -61,8 +67,11 @@ def model_key(model: ModelRef) -> Result[ModelKey, InvalidValue]:
     require(str, model, "a model is an entity or its name")
     reason = why_no_model_name(model)
     if reason is not None:
-        return Failure(InvalidValue(kind="model", key=model, reason=reason))
+        return Failure(InvalidValue(kind="model", key=model, reason=reason, hint=NAME_HINT))
     return Success(ModelKey(model))
+
+
+NAME_HINT = "Letters, digits, blanks and _ - . make a name that works everywhere."
 
 
 def why_no_model_name(name: str) -> str | None:

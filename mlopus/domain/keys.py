@@ -122,7 +122,8 @@ def version_key(name: str, version: str | int) -> Result[VersionKey | AliasKey, 
     if text.isascii() and text.isdigit():
         return Success(VersionKey(name, text))
     reason = "is neither a version number nor an '@alias'"
-    return Failure(InvalidValue(kind="model version", key=f"{name}/{text}", reason=reason))
+    hint = "A version is a number such as 3, or an alias such as '@champion'."
+    return Failure(InvalidValue(kind="model version", key=f"{name}/{text}", reason=reason, hint=hint))
 
 
 def version_key_from_uri(uri: str) -> Result[VersionKey | AliasKey, InvalidValue]:
@@ -135,7 +136,8 @@ def version_key_from_uri(uri: str) -> Result[VersionKey | AliasKey, InvalidValue
     match = _MODEL_URI.fullmatch(uri)
     if match is None:
         reason = "is not of the form models:/name/version or models:/name@alias"
-        return Failure(InvalidValue(kind="model version", key=uri, reason=reason))
+        hint = "Write models:/ranker/3, models:/ranker@champion, or give a pair (name, version)."
+        return Failure(InvalidValue(kind="model version", key=uri, reason=reason, hint=hint))
     if match["alias"] is not None:
         return Success(AliasKey(match["name"], match["alias"]))
     return Success(VersionKey(match["name"], match["version"]))

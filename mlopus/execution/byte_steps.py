@@ -167,7 +167,7 @@ class ByteInterpreter:
             case StoreTree():
                 local = self._repositories.stores.local_source(tree.store_url)
                 if local is None:
-                    return Failure(NotCached(kind="artifact", key=tree.store_url, place="this disk"))
+                    return Failure(NotCached(kind="artifact", key=tree.store_url, place="the local disk"))
                 return Success(local)
             case _:
                 assert_never(tree)

@@ -56,7 +56,7 @@ def plan_place(request: PlaceArtifact, facts: Facts) -> Result[Plan, PlaceRefusa
         return Success(make_plan(request, facts, (), TargetAnswer(), roots))
     if not isinstance(target.expectation, TargetAbsent) and not request.overwrite:
         hint = "Pass overwrite=True to replace it, or choose another target."
-        return Failure(AlreadyExists(kind="target", key=target.path, place="this disk", hint=hint))
+        return Failure(AlreadyExists(kind="target", key=target.path, place="the local disk", hint=hint))
     place = PlaceTree(
         tree=choice.tree,
         is_file=content.is_file,

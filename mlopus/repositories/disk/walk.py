@@ -48,7 +48,7 @@ def walk_source(root: str) -> Result[SourceWalk, MlopusError]:
     except (FileNotFoundError, NotADirectoryError):
         if os.path.islink(root):
             return Failure(IllegalPath(path=root, reason="is a link that leads nowhere"))
-        return Failure(NotFound(kind="source", key=root, place="this disk"))
+        return Failure(NotFound(kind="source", key=root, place="the local disk"))
     leaving = ("",) if os.path.islink(root) else ()
     if stat.S_ISREG(mode):
         return Success(SourceWalk(is_file=True, files=("",), links_leaving=leaving))

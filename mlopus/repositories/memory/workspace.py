@@ -71,7 +71,7 @@ class MemoryWorkspace:
         root = self.resolve(path)
         with self.files.lock:
             if not self.files.exists(root):
-                return Failure(NotFound(kind="source", key=root, place="this disk"))
+                return Failure(NotFound(kind="source", key=root, place="the local disk"))
             return SourceWalk(self.files, root).facts()
 
     def source(self, path: str) -> TreeSource:

@@ -84,7 +84,7 @@ class LocalStore:
                 return Failure(IllegalPath(path=dangling, reason="is a link that leads nowhere"))
             return folder_of(url, [_entry(os.path.join(root, name), name, name) for name in names])
         except (FileNotFoundError, NotADirectoryError):
-            return Failure(NotFound(kind="artifact", key=url, place="this disk"))
+            return Failure(NotFound(kind="artifact", key=url, place="the local disk"))
         except OSError as error:
             return Failure(disk_failed(error, "listing", root))
 
