@@ -1,4 +1,4 @@
-"""Verbs that read, cache and place artifacts."""
+"""Verbs that list, open, get, load and place artifacts."""
 
 from __future__ import annotations
 
@@ -14,32 +14,43 @@ if TYPE_CHECKING:
     from mlopus.api.artifact_calls import PathLike
     from mlopus.api.references import RunRef, VersionRef
     from mlopus.domain.entities import ArtifactEntry
-    from mlopus.execution.receipts import Receipt
     from mlopus.plans.requests import LinkChoice
 
 T = TypeVar("T")
 
 
 class ArtifactVerbs(ApiCore):
-    """What can be asked and done about artifacts that exist."""
+    """What can be asked and had of artifacts that exist."""
 
     def list_run_artifacts(
         self, run: RunRef, path_in_run: str = "", recursive: bool = False
     ) -> Result[tuple[ArtifactEntry, ...], MlopusError]:
-        """Give the files and folders at a path of a run, sorted by path; a file lists as itself.
-
-        Offline it lists what is cached.
+        """Give the files and folders at a path of a run. Offline it is those that are cached.
 
         Args:
             run: An entity or an id.
             path_in_run: Relative to the run's artifact root; "" is the root.
             recursive: Also list what is below folders.
 
+        Returns:
+            An entry for each, sorted by path, with paths relative to the run's root; a file lists as
+            itself. Sizes are in bytes, and None for folders.
+
         Fails with:
             NotFound: Nothing is at that path.
             NotCached: Offline, and nothing of it is cached.
             IllegalPath: It is no plain relative path, or the store lists names that are none.
             Unavailable, StoreFailed: The server or the store did not answer.
+
+        Example:
+            >>> import mlopus
+            >>> api = mlopus.testing.in_memory()
+            >>> run = api.start_run(api.get_or_create_exp("demo").unwrap(), "r1").unwrap()
+            >>> done = run.log_artifact(lambda path: path.write_text("hi"), "docs/notes.txt").unwrap()
+            >>> [entry.path for entry in api.list_run_artifacts(run).unwrap()]
+            ['docs']
+            >>> [(entry.path, entry.size_bytes) for entry in api.list_run_artifacts(run, "docs").unwrap()]
+            [('docs/notes.txt', 2)]
         """
         from mlopus.api.artifact_calls import read_run
         from mlopus.api.listing import list_artifact
@@ -49,71 +60,45 @@ class ArtifactVerbs(ApiCore):
     def list_model_artifact(
         self, model_version: VersionRef, path_suffix: str = "", recursive: bool = False
     ) -> Result[tuple[ArtifactEntry, ...], MlopusError]:
-        """Give the files and folders of a model version, sorted by path, relative to the version's own.
+        """Give the files and folders of a model version. Offline it is those that are cached.
 
         Args:
             model_version: As in `get_model_version`.
             path_suffix: A path inside the version's artifact; "" is its root.
             recursive: Also list what is below folders.
 
+        Returns:
+            As `list_run_artifacts`, with paths relative to the version's artifact.
+
         Fails with:
             NotFound: Nothing is at that path, or there is no such version.
             NotCached: Offline, and nothing of it is cached.
             IllegalPath: It is no plain relative path, or the store lists names that are none.
             Unavailable, StoreFailed: The server or the store did not answer.
+
+        Example:
+            >>> import mlopus
+            >>> api = mlopus.testing.in_memory()
+            >>> run = api.start_run(api.get_or_create_exp("demo").unwrap(), "r1").unwrap()
+            >>> model = api.get_or_create_model("ranker").unwrap()
+            >>> def write(path):
+            ...     path.mkdir()
+            ...     (path / "weights.bin").write_bytes(bytes(8))
+            >>> version = model.log_version(run, write).unwrap()
+            >>> [entry.path for entry in api.list_model_artifact(version).unwrap()]
+            ['weights.bin']
         """
         from mlopus.api.artifact_calls import read_model
         from mlopus.api.listing import list_artifact
 
         return list_artifact(self, read_model(self, model_version, path_suffix), recursive=recursive)
 
-    def cache_run_artifact(self, run: RunRef, path_in_run: str = "") -> Result[Path, MlopusError]:
-        """Make the cached artifact current and give its path in the cache.
-
-        What a digest or an unchanged validator of the store proves to be the same is not fetched
-        again; equal size alone proves nothing. The metadata that leads to it is cached too.
-
-        Args:
-            run: An entity or an id.
-            path_in_run: Relative to the run's artifact root; "" is everything.
-
-        Returns:
-            A read-only file or folder that never changes; a later refresh gives another path.
-
-        Fails with:
-            NotFound: Nothing is at that path.
-            OfflineMode: This API is offline.
-            Damaged: Bytes arrived that are not what the store announced; nothing was cached.
-            ExecutionStopped: The fetch stopped midway; calling again continues.
-        """
-        from mlopus.api import artifact_calls
-
-        return self._performed(artifact_calls.cache_run_artifact(self, run, path_in_run), Path)
-
-    def cache_model_artifact(self, model_version: VersionRef) -> Result[Path, MlopusError]:
-        """Make the cached artifact of a model version current and give its path in the cache.
-
-        Args:
-            model_version: As in `get_model_version`.
-
-        Returns:
-            As `cache_run_artifact`.
-
-        Fails with:
-            NotFound: There is no such version, or nothing is where it points.
-            OfflineMode: This API is offline.
-            Damaged: Bytes arrived that are not what the store announced; nothing was cached.
-            ExecutionStopped: The fetch stopped midway; calling again continues.
-        """
-        from mlopus.api import artifact_calls
-
-        return self._performed(artifact_calls.cache_model_artifact(self, model_version), Path)
-
     def get_run_artifact(self, run: RunRef, path_in_run: str = "") -> Result[Path, MlopusError]:
         """Give an artifact on this disk: as cached, else fetched into the cache.
 
-        A hit asks nobody. In a store on this disk the store's own path is given, unless
-        `cache_local_artifacts`.
+        A hit asks nobody, so it may be older than what the store holds; `cache_run_artifact` and the
+        setting `always_pull_artifacts` ask. In a store on this disk the store's own path is given,
+        unless `cache_local_artifacts` is set.
 
         Args:
             run: An entity or an id.
@@ -126,7 +111,17 @@ class ArtifactVerbs(ApiCore):
             NotFound: Nothing is at that path.
             NotCached: Offline, and it is not cached.
             Damaged: Bytes arrived that are not what the store announced; nothing was cached.
+            StoreFailed: The store failed, or the cache cannot be written.
+            Unavailable: The server or the store did not answer.
             ExecutionStopped: The fetch stopped midway; calling again continues.
+
+        Example:
+            >>> import mlopus
+            >>> api = mlopus.testing.in_memory()
+            >>> run = api.start_run(api.get_or_create_exp("demo").unwrap(), "r1").unwrap()
+            >>> done = run.log_artifact(lambda path: path.write_text("hi"), "notes.txt").unwrap()
+            >>> api.get_run_artifact(run.id, "notes.txt").unwrap().read_text()
+            'hi'
         """
         from mlopus.api import artifact_calls
 
@@ -148,7 +143,18 @@ class ArtifactVerbs(ApiCore):
             NotFound: There is no such version, or nothing is where it points.
             NotCached: Offline, and it is not cached.
             Damaged: Bytes arrived that are not what the store announced; nothing was cached.
+            StoreFailed: The store failed, or the cache cannot be written.
+            Unavailable: The server or the store did not answer.
             ExecutionStopped: The fetch stopped midway; calling again continues.
+
+        Example:
+            >>> import mlopus
+            >>> api = mlopus.testing.in_memory()
+            >>> run = api.start_run(api.get_or_create_exp("demo").unwrap(), "r1").unwrap()
+            >>> model = api.get_or_create_model("ranker").unwrap()
+            >>> version = model.log_version(run, lambda path: path.write_text("v1")).unwrap()
+            >>> api.get_model_artifact(("ranker", 1)).unwrap().read_text()
+            'v1'
         """
         from mlopus.api import artifact_calls
 
@@ -168,6 +174,15 @@ class ArtifactVerbs(ApiCore):
             NotFound: There is no such file.
             NotCached: Offline, and it is not cached.
             Unavailable, StoreFailed: The server or the store did not answer.
+
+        Example:
+            >>> import mlopus
+            >>> api = mlopus.testing.in_memory()
+            >>> run = api.start_run(api.get_or_create_exp("demo").unwrap(), "r1").unwrap()
+            >>> done = run.log_artifact(lambda path: path.write_text("one two"), "log.txt").unwrap()
+            >>> with api.open_artifact(run, "log.txt").unwrap() as file:
+            ...     file.read(3)
+            b'one'
         """
         from mlopus.api.artifact_calls import read_run
         from mlopus.api.listing import open_file
@@ -177,15 +192,26 @@ class ArtifactVerbs(ApiCore):
     def load_run_artifact(
         self, run: RunRef, loader: Callable[[Path], T], path_in_run: str = ""
     ) -> Result[T, MlopusError]:
-        """Give what a loader makes of an artifact's path; see `get_run_artifact`.
+        """Give what a loader makes of an artifact's path, which `get_run_artifact` gives.
 
         Args:
             run: An entity or an id.
             loader: Called with the path; its exceptions are the caller's own and pass through.
-            path_in_run: Relative to the run's artifact root.
+            path_in_run: Relative to the run's artifact root; "" is everything.
+
+        Returns:
+            What the loader returned.
 
         Fails with:
-            MlopusError: As `get_run_artifact`.
+            MlopusError: As `get_run_artifact`; the loader was not called.
+
+        Example:
+            >>> import json, mlopus
+            >>> api = mlopus.testing.in_memory()
+            >>> run = api.start_run(api.get_or_create_exp("demo").unwrap(), "r1").unwrap()
+            >>> done = run.log_artifact(lambda path: path.write_text('{"lr": 0.1}'), "conf.json").unwrap()
+            >>> api.load_run_artifact(run, lambda path: json.loads(path.read_text()), "conf.json").unwrap()
+            {'lr': 0.1}
         """
         found = self.get_run_artifact(run, path_in_run)
         return found if isinstance(found, Failure) else Success(loader(found.unwrap()))
@@ -193,14 +219,26 @@ class ArtifactVerbs(ApiCore):
     def load_model_artifact(
         self, model_version: VersionRef, loader: Callable[[Path], T]
     ) -> Result[T, MlopusError]:
-        """Give what a loader makes of a model version's path; see `get_model_artifact`.
+        """Give what a loader makes of a model version's path, which `get_model_artifact` gives.
 
         Args:
             model_version: As in `get_model_version`.
             loader: Called with the path; its exceptions are the caller's own and pass through.
 
+        Returns:
+            What the loader returned.
+
         Fails with:
-            MlopusError: As `get_model_artifact`.
+            MlopusError: As `get_model_artifact`; the loader was not called.
+
+        Example:
+            >>> import json, mlopus
+            >>> api = mlopus.testing.in_memory()
+            >>> run = api.start_run(api.get_or_create_exp("demo").unwrap(), "r1").unwrap()
+            >>> model = api.get_or_create_model("ranker").unwrap()
+            >>> version = model.log_version(run, lambda path: path.write_text('{"slope": 3.0}')).unwrap()
+            >>> api.load_model_artifact(version, lambda path: json.loads(path.read_text())).unwrap()
+            {'slope': 3.0}
         """
         found = self.get_model_artifact(model_version)
         return found if isinstance(found, Failure) else Success(loader(found.unwrap()))
@@ -215,22 +253,37 @@ class ArtifactVerbs(ApiCore):
     ) -> Result[Path, MlopusError]:
         """Put an artifact at a path of the user's: the whole, or nothing.
 
+        It is had as by `get_run_artifact` first. A target that holds it already, as this kind of link,
+        is left as it is.
+
         Args:
             run: An entity or an id.
-            target: The artifact's own path, not the folder around it.
-            path_in_run: Relative to the run's artifact root.
+            target: The artifact's own path, not the folder around it; folders above are made.
+            path_in_run: Relative to the run's artifact root; "" is everything.
             overwrite: Replace the whole of what is at the target; the plan names what goes.
             link: True or "symlink" links each file to the cache; False is a reflink where the disk
-                can, else a copy; "hardlink", "reflink" and "copy" are just these.
+                can, else a copy; "hardlink", "reflink" and "copy" are just these, or a failure.
 
         Returns:
-            The absolute target. Its files are write-protected, its folders are not.
+            The absolute target. Its files are write-protected (links into a store on this disk keep
+            its modes), its folders are not.
 
         Fails with:
             AlreadyExists: Something else is at the target, and `overwrite` is False.
             IllegalPath: The target is inside or around the cache or a store.
             ConflictingOptions: `link` is none of these.
+            StalePlan: The target changed meanwhile; nothing was replaced.
             MlopusError: As `get_run_artifact`.
+
+        Example:
+            >>> import mlopus, tempfile
+            >>> api = mlopus.testing.in_memory()
+            >>> run = api.start_run(api.get_or_create_exp("demo").unwrap(), "r1").unwrap()
+            >>> done = run.log_artifact(lambda path: path.write_text("hi"), "notes.txt").unwrap()
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     placed = api.place_run_artifact(run, f"{folder}/mine.txt", "notes.txt").unwrap()
+            ...     placed.name, placed.is_symlink(), placed.read_text()
+            ('mine.txt', True, 'hi')
         """
         from mlopus.api import artifact_calls
 
@@ -257,45 +310,19 @@ class ArtifactVerbs(ApiCore):
 
         Fails with:
             MlopusError: As `place_run_artifact` and `get_model_artifact`.
+
+        Example:
+            >>> import mlopus, tempfile
+            >>> api = mlopus.testing.in_memory()
+            >>> run = api.start_run(api.get_or_create_exp("demo").unwrap(), "r1").unwrap()
+            >>> model = api.get_or_create_model("ranker").unwrap()
+            >>> version = model.log_version(run, lambda path: path.write_text("v1")).unwrap()
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     path = api.place_model_artifact(version, f"{folder}/model", link="copy").unwrap()
+            ...     path.is_symlink(), path.read_text()
+            (False, 'v1')
         """
         from mlopus.api import artifact_calls
 
         call = artifact_calls.place_model_artifact(self, model_version, target, overwrite, link)
         return self._performed(call, Path)
-
-    def clean_cached_run_artifact(self, run: RunRef, path_in_run: str = "") -> Result[Receipt, MlopusError]:
-        """Stop serving what is cached at, above and below a path of a run; trees go when collected.
-
-        Args:
-            run: An entity or an id.
-            path_in_run: Relative to the run's artifact root; "" is everything.
-
-        Returns:
-            The receipt, which names the withdrawn paths.
-
-        Fails with:
-            IllegalPath: It is no plain relative path.
-            UnreadableCache: The cache cannot be read.
-        """
-        from mlopus.api import artifact_calls
-        from mlopus.execution.receipts import Receipt
-
-        return self._performed(artifact_calls.clean_cached_run_artifact(self, run, path_in_run), Receipt)
-
-    def clean_cached_model_artifact(self, model_version: VersionRef) -> Result[Receipt, MlopusError]:
-        """Stop serving what is cached of a model version; trees go when collected.
-
-        Args:
-            model_version: As in `get_model_version`.
-
-        Returns:
-            The receipt, which names the withdrawn paths.
-
-        Fails with:
-            NotFound: There is no such version.
-            UnreadableCache: The cache cannot be read.
-        """
-        from mlopus.api import artifact_calls
-        from mlopus.execution.receipts import Receipt
-
-        return self._performed(artifact_calls.clean_cached_model_artifact(self, model_version), Receipt)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, final
 
 from mlopus.api.artifacts import ArtifactVerbs
+from mlopus.api.caching import CacheVerbs
 from mlopus.api.experiments import ExperimentVerbs
 from mlopus.api.logs import LogVerbs
 from mlopus.api.models import ModelVerbs
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 
 
 @final
-class MlflowApi(ExperimentVerbs, RunVerbs, LogVerbs, ModelVerbs, VersionVerbs, ArtifactVerbs, PublishVerbs):
+class MlflowApi(
+    ExperimentVerbs, RunVerbs, LogVerbs, ModelVerbs, VersionVerbs, ArtifactVerbs, CacheVerbs, PublishVerbs
+):
     """A tracking store, its artifacts and a local cache of both.
 
     Frozen and thread-safe; it can be pickled, and used after a fork: connections belong to one

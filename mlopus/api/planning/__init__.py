@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import final
 
 from mlopus.api.planning.artifacts import ArtifactPlans
+from mlopus.api.planning.caching import CachePlans
 from mlopus.api.planning.experiments import ExperimentPlans
 from mlopus.api.planning.logs import LogPlans
 from mlopus.api.planning.models import ModelPlans
@@ -17,7 +18,9 @@ __all__ = ["PlanVerbs"]
 
 
 @final
-class PlanVerbs(ExperimentPlans, RunPlans, LogPlans, ModelPlans, VersionPlans, ArtifactPlans, PublishPlans):
+class PlanVerbs(
+    ExperimentPlans, RunPlans, LogPlans, ModelPlans, VersionPlans, ArtifactPlans, CachePlans, PublishPlans
+):
     """The verbs of `MlflowApi` that change something or get one entity, giving plans.
 
     The same arguments give the plan of what the verb would do, as a Result; nothing is done.

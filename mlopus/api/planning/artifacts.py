@@ -23,14 +23,6 @@ if TYPE_CHECKING:
 class ArtifactPlans(PlanCore):
     """The verbs of `ArtifactVerbs`: each gives its plan and does nothing."""
 
-    def cache_run_artifact(self, run: RunRef, path_in_run: str = "") -> Result[Plan, MlopusError]:
-        """The plan of `MlflowApi.cache_run_artifact`."""
-        return self._api.planned(artifact_calls.cache_run_artifact(self._api, run, path_in_run))
-
-    def cache_model_artifact(self, model_version: VersionRef) -> Result[Plan, MlopusError]:
-        """The plan of `MlflowApi.cache_model_artifact`."""
-        return self._api.planned(artifact_calls.cache_model_artifact(self._api, model_version))
-
     def get_run_artifact(self, run: RunRef, path_in_run: str = "") -> Result[Plan, MlopusError]:
         """The plan of `MlflowApi.get_run_artifact`."""
         return self._api.planned(artifact_calls.get_run_artifact(self._api, run, path_in_run))
@@ -73,11 +65,3 @@ class ArtifactPlans(PlanCore):
         return self._api.planned(
             artifact_calls.place_model_artifact(self._api, model_version, target, overwrite, link)
         )
-
-    def clean_cached_run_artifact(self, run: RunRef, path_in_run: str = "") -> Result[Plan, MlopusError]:
-        """The plan of `MlflowApi.clean_cached_run_artifact`."""
-        return self._api.planned(artifact_calls.clean_cached_run_artifact(self._api, run, path_in_run))
-
-    def clean_cached_model_artifact(self, model_version: VersionRef) -> Result[Plan, MlopusError]:
-        """The plan of `MlflowApi.clean_cached_model_artifact`."""
-        return self._api.planned(artifact_calls.clean_cached_model_artifact(self._api, model_version))

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import final
 
 from mlopus.api.raising.artifacts import RaisingArtifactVerbs
+from mlopus.api.raising.caching import RaisingCacheVerbs
 from mlopus.api.raising.experiments import RaisingExperimentVerbs
 from mlopus.api.raising.logs import RaisingLogVerbs
 from mlopus.api.raising.models import RaisingModelVerbs
@@ -24,6 +25,7 @@ class RaisingApi(
     RaisingModelVerbs,
     RaisingVersionVerbs,
     RaisingArtifactVerbs,
+    RaisingCacheVerbs,
     RaisingPublishVerbs,
 ):
     """The API whose verbs give values, and raise the error that a Failure would carry.

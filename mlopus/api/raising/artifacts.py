@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from mlopus.api.artifact_calls import PathLike
     from mlopus.api.references import RunRef, VersionRef
     from mlopus.domain.entities import ArtifactEntry
-    from mlopus.execution.receipts import Receipt
     from mlopus.plans.requests import LinkChoice
 
 T = TypeVar("T")
@@ -36,14 +35,6 @@ class RaisingArtifactVerbs(RaisingCore):
     ) -> tuple[ArtifactEntry, ...]:
         """See `MlflowApi.list_model_artifact`."""
         return or_raise(self.results.list_model_artifact(model_version, path_suffix, recursive))
-
-    def cache_run_artifact(self, run: RunRef, path_in_run: str = "") -> Path:
-        """See `MlflowApi.cache_run_artifact`."""
-        return or_raise(self.results.cache_run_artifact(run, path_in_run))
-
-    def cache_model_artifact(self, model_version: VersionRef) -> Path:
-        """See `MlflowApi.cache_model_artifact`."""
-        return or_raise(self.results.cache_model_artifact(model_version))
 
     def get_run_artifact(self, run: RunRef, path_in_run: str = "") -> Path:
         """See `MlflowApi.get_run_artifact`."""
@@ -81,11 +72,3 @@ class RaisingArtifactVerbs(RaisingCore):
     ) -> Path:
         """See `MlflowApi.place_model_artifact`."""
         return or_raise(self.results.place_model_artifact(model_version, target, overwrite, link))
-
-    def clean_cached_run_artifact(self, run: RunRef, path_in_run: str = "") -> Receipt:
-        """See `MlflowApi.clean_cached_run_artifact`."""
-        return or_raise(self.results.clean_cached_run_artifact(run, path_in_run))
-
-    def clean_cached_model_artifact(self, model_version: VersionRef) -> Receipt:
-        """See `MlflowApi.clean_cached_model_artifact`."""
-        return or_raise(self.results.clean_cached_model_artifact(model_version))
