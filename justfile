@@ -27,7 +27,7 @@ check: setup
     {{ python }} -m ruff check
     {{ python }} -m mypy
     {{ python }} -m pyright
-    .venv/bin/lint-imports
+    .venv/bin/lint-imports --no-cache
     @! test -e tests/generate.py || {{ python }} -m tests.generate --check
 
 # Run the long and the exotic: slow and server tests, and every property with many more examples

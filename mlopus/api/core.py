@@ -65,8 +65,9 @@ class ApiCore:
         workspace: Workspace | None = None,
         clock: Clock | None = None,
         settings: Settings | None = None,
+        wiring: Wiring | None = None,
     ) -> None:
-        wiring = Wiring(
+        wiring = wiring or Wiring(
             settings=settings or Settings(),
             tracking=tracking,
             cache=cache,
@@ -75,14 +76,14 @@ class ApiCore:
             workspace=workspace,
             clock=clock,
         )
-        self.__attrs_init__(wiring.settings, LazyRepositories(wiring), Recent())
+        object.__setattr__(self, "settings", wiring.settings)
+        object.__setattr__(self, "_lazy", LazyRepositories(wiring))
+        object.__setattr__(self, "_recent", Recent())
 
     @classmethod
     def wired(cls, wiring: Wiring) -> Self:
         """An API whose repositories are opened on first use, from their wiring."""
-        api = cls.__new__(cls)
-        api.__attrs_init__(wiring.settings, LazyRepositories(wiring), Recent())
-        return api
+        return cls(wiring=wiring)
 
     @property
     def repositories(self) -> Repositories:

@@ -319,7 +319,7 @@ class _Evaluation:
 
 def data_frame(entities: Sequence[Entity]) -> Any:
     """A DataFrame with a column for each dotted field."""
-    import pandas as pd  # the extra `pandas`
+    from importlib import import_module
 
     from mlopus.api.views import records_of
     from mlopus.domain.nested import flatten
@@ -331,4 +331,5 @@ def data_frame(entities: Sequence[Entity]) -> Any:
         parents = {key_of(record): record for record in records}
         document = document_of(records[0], PLAIN, parents.get)
         rows.append(dict(flatten(document).unwrap()))
-    return pd.DataFrame(rows)
+    pandas: Any = import_module("pandas")  # the extra of that name
+    return pandas.DataFrame(rows)

@@ -42,7 +42,8 @@ def in_memory(**settings: Any) -> MlflowApi:
     from mlopus.repositories.memory.tracking import MemoryTracking
     from mlopus.settings import Settings
 
-    chosen = Settings(**{"progress": "off", **settings})
+    quiet: dict[str, Any] = {"progress": "off", **settings}
+    chosen = Settings(**quiet)
     return MlflowApi(
         tracking=MemoryTracking(text_codec=chosen.text_codec),
         cache=MemoryMetadataCache(text_codec=chosen.text_codec),
