@@ -80,7 +80,7 @@ def _machine() -> str:
     parts = [os.uname().nodename]
     for path in ("/proc/sys/kernel/random/boot_id", "/etc/machine-id"):
         try:
-            with open(path, encoding="ascii") as file:
+            with open(path, encoding="utf-8") as file:
                 parts.append(file.read().strip())
         except OSError:
             parts.append("")

@@ -1,0 +1,187 @@
+"""Acts that may be killed: what was there before, what is done, and what may be there after."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Protocol
+
+from mlopus.domain.origin import Origin
+from mlopus.plans.steps import CachedTree, StageFiles
+from mlopus.repositories.disk.artifact_cache import DiskArtifactCache
+from mlopus.repositories.disk.workspace import LocalWorkspace
+from mlopus.repositories.stores.fsspec_store import FsspecStore
+from mlopus.testing.contracts.trees import (
+    MORNING,
+    RUN,
+    BytesSource,
+    Tally,
+    commit_of,
+    contents_of,
+    sha256,
+    upload_of,
+)
+from mlopus.testing.contracts.workspace_case import place_of
+
+OLD = {"MLmodel": b"old", "data/weights": b"o" * 5000, "data/same": b"same"}
+NEW = {"MLmodel": b"new", "data/weights": b"n" * 5000, "data/same": b"same", "more": b"new only"}
+SERVER = Origin.of("http://127.0.0.1:5000")
+
+
+class Scenario(Protocol):
+    """An act that leaves the old state or the new one."""
+
+    def prepare(self) -> None:
+        """Make the old state."""
+
+    def act(self) -> None:
+        """Make the new one."""
+
+    def check(self) -> str:
+        """Which state it is: "old" or "new"; anything else fails."""
+
+    def recover(self) -> None:
+        """The next call of a user."""
+
+
+class Refresh:
+    """A tree is committed in place of an older one."""
+
+    def __init__(self, folder: str) -> None:
+        self.cache = DiskArtifactCache(folder, SERVER)
+        self._folder = folder
+
+    def prepare(self) -> None:
+        self._commit(OLD, hours=0)
+
+    def act(self) -> None:
+        self._commit(NEW, hours=1)
+
+    def recover(self) -> None:
+        self._commit(NEW, hours=2)
+        assert os.listdir(os.path.join(self._folder, "tmp")) == []
+
+    def check(self) -> str:
+        cache = DiskArtifactCache(self._folder, SERVER)
+        (entry,) = cache.covering(RUN, "model").unwrap()
+        assert cache.damaged(entry.tree_key, "").unwrap() == ()
+        manifest = cache.manifest(entry.tree_key).unwrap()
+        contents = contents_of(cache.tree(entry.tree_key).unwrap(), manifest.files)
+        assert {f.path: f.sha256 for f in manifest.files} == {p: sha256(c) for p, c in contents.items()}
+        return _state(contents)
+
+    def _commit(self, contents: dict[str, bytes], *, hours: int) -> None:
+        staging = self.cache.stage().unwrap()
+        for path, content in contents.items():
+            with staging.create(path) as file:
+                file.write(content).unwrap()
+        step = commit_of(contents=contents, taken_at=MORNING + timedelta(hours=hours))
+        staging.commit(step).unwrap()
+
+
+class Replace:
+    """A target is replaced by another tree."""
+
+    def __init__(self, folder: str) -> None:
+        self.target = Path(folder) / "target"
+        self.workspace = LocalWorkspace(os.path.join(folder, "temp"))
+
+    def prepare(self) -> None:
+        for path, content in OLD.items():
+            (self.target / path).parent.mkdir(parents=True, exist_ok=True)
+            (self.target / path).write_bytes(content)
+
+    def act(self) -> None:
+        facts = self.workspace.target_facts(str(self.target), None).unwrap()
+        step = place_of(NEW, expect=facts.expectation, tree=CachedTree(tree_key="0" * 64))
+        self.workspace.place(step, str(self.target), BytesSource(NEW), Tally()).unwrap()
+
+    def recover(self) -> None:
+        self.act()
+        assert os.listdir(self.target.parent) == ["target"]
+
+    def check(self) -> str:
+        self.workspace.target_facts(str(self.target), None).unwrap()  # the next call puts things right
+        return _state(_read(self.target))
+
+
+class MoveToCache:
+    """The user's files are moved into a cache; at no time are they nowhere."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self.source = Path(folder) / "source"
+        self.cache = DiskArtifactCache(os.path.join(folder, "cache"), SERVER)
+        self.workspace = LocalWorkspace(os.path.join(folder, "temp"))
+
+    def prepare(self) -> None:
+        for path, content in NEW.items():
+            (self.source / path).parent.mkdir(parents=True, exist_ok=True)
+            (self.source / path).write_bytes(content)
+
+    def act(self) -> None:
+        facts = self.workspace.source_facts(str(self.source)).unwrap()
+        staging = self.cache.stage().unwrap()
+        step = StageFiles(staged="staged", files=facts.files, ladder="move")
+        staging.adopt(step, self.workspace.source(str(self.source)), Tally()).unwrap()
+        staging.commit(commit_of(contents=NEW)).unwrap()
+
+    def recover(self) -> None:
+        if not self.cache.covering(RUN, "model").unwrap():
+            self.act()
+
+    def check(self) -> str:
+        entries = self.cache.covering(RUN, "model").unwrap()
+        if not entries:
+            assert _read(self.source) == NEW
+            return "old"
+        manifest = self.cache.manifest(entries[0].tree_key).unwrap()
+        assert contents_of(self.cache.tree(entries[0].tree_key).unwrap(), manifest.files) == NEW
+        return "new"
+
+
+class MoveToStore:
+    """The user's files are moved into a store on the same disk; each is here or there, and whole."""
+
+    def __init__(self, folder: str) -> None:
+        self.source, self.store = Path(folder) / "source", Path(folder) / "store"
+        self.workspace = LocalWorkspace(os.path.join(folder, "temp"))
+
+    def prepare(self) -> None:
+        for path, content in NEW.items():
+            (self.source / path).parent.mkdir(parents=True, exist_ok=True)
+            (self.source / path).write_bytes(content)
+
+    def act(self) -> None:
+        facts = self.workspace.source_facts(str(self.source)).unwrap()
+        step = upload_of(str(self.store), {f.path: b"" for f in facts.files}, files=facts.files, move=True)
+        FsspecStore(concurrency=1).upload(step, self.workspace.source(str(self.source))).unwrap()
+
+    def recover(self) -> None:
+        if self.source.exists():
+            self.act()
+
+    def check(self) -> str:
+        listed = FsspecStore().list_tree(str(self.store)).unwrap().files
+        there = {file.path: (self.store / file.path).read_bytes() for file in listed}
+        here = _read(self.source)
+        assert {**here, **there} == NEW
+        return "new" if there == NEW else "old"
+
+
+def _read(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def _state(contents: dict[str, bytes]) -> str:
+    assert contents in (OLD, NEW), contents
+    return "old" if contents == OLD else "new"
+
+
+SCENARIOS = {
+    "refresh": Refresh,
+    "replace": Replace,
+    "move to cache": MoveToCache,
+    "move to store": MoveToStore,
+}

@@ -1,0 +1,121 @@
+"""Kills a process at every point of an act and at random moments, and looks at what is left.
+
+Run as a program, in a process of its own without threads, since it forks:
+`python -m tests.integration.kills <scenario> <folder> <seed> <random kills>`. It prints a summary as
+JSON and fails with a traceback at the first state that is neither the old nor the new one.
+
+A point is an event that Python audits (opening, renaming, linking, removing, …): the child dies by its
+own SIGKILL just before the operation.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable
+
+from tests.integration.kill_scenarios import SCENARIOS, Scenario
+
+AUDITED = ("open", "os.", "shutil.", "sqlite3.")
+
+
+def main(name: str, folder: str, seed: int, random_kills: int) -> dict[str, object]:
+    """Kill at every point, then at random moments; the states that were found, counted."""
+    make = SCENARIOS[name]
+    total, seconds = _measured(make, folder)
+    found = {"old": 0, "new": 0}
+    died_at = 0
+    for point in range(1, total + 1):
+        state = _after_kill(make, folder, lambda scenario, point=point: _dying_at(point, scenario))
+        if state is not None:  # with threads, the number of points is not always the same
+            died_at += 1
+            found[state] += 1
+    moments = random.Random(seed)  # noqa: S311 (nothing is kept secret)
+    for _ in range(random_kills):
+        delay = moments.uniform(0, seconds)
+        state = _after_kill(make, folder, lambda scenario, delay=delay: _killed_after(delay, scenario))
+        if state is not None:
+            found[state] += 1
+    return {"scenario": name, "seed": seed, "points": died_at, "kills": sum(found.values()), **found}
+
+
+def _measured(make: Callable[[str], Scenario], folder: str) -> tuple[int, float]:
+    """How many points an act has, and how long it takes."""
+    scenario = make(folder)
+    scenario.prepare()
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        count = _Counter(None)
+        sys.addaudithook(count)
+        began = time.perf_counter()
+        scenario.act()
+        count.is_armed = False
+        os.write(writer, json.dumps([count.count, time.perf_counter() - began]).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    os.close(writer)
+    with os.fdopen(reader) as file:
+        count, seconds = json.loads(file.read())
+    assert scenario.check() == "new"
+    shutil.rmtree(folder)
+    return count, seconds
+
+
+def _after_kill(make: Callable[[str], Scenario], folder: str, kill: Callable[[Scenario], int]) -> str | None:
+    """The state after a kill, and that the next call goes well; None if the child was done before."""
+    scenario = make(folder)
+    scenario.prepare()
+    status = kill(scenario)
+    state = scenario.check()
+    scenario.recover()
+    assert scenario.check() == "new"
+    shutil.rmtree(folder)
+    if os.WIFEXITED(status):
+        assert os.WEXITSTATUS(status) == 0
+        return None
+    assert os.WTERMSIG(status) == signal.SIGKILL
+    return state
+
+
+def _dying_at(point: int, scenario: Scenario) -> int:
+    child = os.fork()
+    if child == 0:
+        sys.addaudithook(_Counter(point))
+        scenario.act()
+        os._exit(0)
+    return os.waitpid(child, 0)[1]
+
+
+def _killed_after(delay: float, scenario: Scenario) -> int:
+    child = os.fork()
+    if child == 0:
+        scenario.act()
+        os._exit(0)
+    time.sleep(delay)
+    os.kill(child, signal.SIGKILL)
+    return os.waitpid(child, 0)[1]
+
+
+class _Counter:
+    """An audit hook that counts what touches files, and ends the process at a point."""
+
+    def __init__(self, point: int | None) -> None:
+        self.count = 0
+        self.is_armed = True
+        self._point = point
+
+    def __call__(self, event: str, _: object) -> None:
+        if self.is_armed and event.startswith(AUDITED):
+            self.count += 1
+            if self.count == self._point:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))))  # noqa: T201
