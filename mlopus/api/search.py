@@ -29,7 +29,8 @@ class Search(Generic[T]):
     """Entities to be found: a frozen value that asks nobody before it is evaluated.
 
     Iterating yields entities as their pages come, and raises the carried error if a page fails.
-    Rows that move between pages while they are read are given once. Evaluating again asks again.
+    Rows that move between pages while they are read are given once. Evaluating again asks again:
+    nothing is remembered.
 
     Example:
         >>> import mlopus
@@ -57,7 +58,20 @@ class Search(Generic[T]):
             yield from or_raise(page)
 
     def pages(self) -> Iterator[Result[tuple[T, ...], MlopusError]]:
-        """Yield pages as they come, none of them empty; a Failure is the last."""
+        """Yield pages as they come, each a Result; the only way to see those before a failed one.
+
+        Yields:
+            A Success with at least one entity and at most 1000, or all of them where they have to be
+            sorted here; a Failure is the last.
+
+        Example:
+            >>> import mlopus
+            >>> api = mlopus.testing.in_memory()
+            >>> exp = api.get_or_create_exp("demo").unwrap()
+            >>> made = [exp.start_run(name).unwrap() for name in ("a", "b", "c")]
+            >>> [len(page.unwrap()) for page in exp.find_runs().pages()]
+            [3]
+        """
         from mlopus.api.searching import evaluate
 
         parsed = self._parsed()
@@ -80,12 +94,25 @@ class Search(Generic[T]):
                 return
 
     def all(self) -> Result[tuple[T, ...], MlopusError]:
-        """Give every entity found.
+        """Give every entity found; nothing of it if a page fails.
+
+        Returns:
+            The entities, in the order asked for; an empty tuple if none is found.
 
         Fails with:
-            InvalidQuery: The query or sorting has no meaning.
+            InvalidQuery: The query or sorting has no meaning; nobody was asked.
             NotCached: Offline, an experiment that the query names was never cached.
             Unavailable: The server did not answer.
+
+        Example:
+            >>> import mlopus
+            >>> api = mlopus.testing.in_memory()
+            >>> exp = api.get_or_create_exp("demo").unwrap()
+            >>> made = [exp.start_run(name).unwrap() for name in ("a", "b", "c")]
+            >>> [run.name for run in exp.find_runs(sorting=[("name", -1)]).all().unwrap()]
+            ['c', 'b', 'a']
+            >>> print(exp.find_runs(sorting=[("name", 2)]).all().failure())
+            invalid query at 'name': the direction of a sorting is 1, ascending, or -1, descending
         """
         found: list[T] = []
         for page in self.pages():
@@ -95,10 +122,23 @@ class Search(Generic[T]):
         return Success(tuple(found))
 
     def first(self) -> Result[T | None, MlopusError]:
-        """Give the first entity, or None if none is found.
+        """Give the first entity: by the sorting, else any.
+
+        Returns:
+            The entity, or None if none is found.
 
         Fails with:
             MlopusError: As `all`.
+
+        Example:
+            >>> import mlopus
+            >>> api = mlopus.testing.in_memory()
+            >>> exp = api.get_or_create_exp("demo").unwrap()
+            >>> made = [exp.start_run(name).unwrap() for name in ("a", "b", "c")]
+            >>> exp.find_runs(sorting=[("name", -1)]).first().unwrap().name
+            'c'
+            >>> exp.find_runs({"name": "z"}).first().unwrap() is None
+            True
         """
         for page in self.limit(1).pages():
             return page if isinstance(page, Failure) else Success(page.unwrap()[0])
@@ -107,8 +147,19 @@ class Search(Generic[T]):
     def count(self) -> Result[int, MlopusError]:
         """Give how many are found; their pages are read for it.
 
+        Returns:
+            The number, at most the `limit`.
+
         Fails with:
             MlopusError: As `all`.
+
+        Example:
+            >>> import mlopus
+            >>> api = mlopus.testing.in_memory()
+            >>> exp = api.get_or_create_exp("demo").unwrap()
+            >>> made = [exp.start_run(name).unwrap() for name in ("a", "b", "c")]
+            >>> exp.find_runs({"name": {"$ne": "b"}}).count().unwrap()
+            2
         """
         count = 0
         for page in self.pages():
@@ -118,17 +169,46 @@ class Search(Generic[T]):
         return Success(count)
 
     def limit(self, n: int) -> Search[T]:
-        """Give the same search that stops after n entities; n is 0 or more."""
+        """Give the same search that stops after n entities; no page is asked for that is not needed.
+
+        Args:
+            n: 0 or more; of two limits the smaller counts.
+
+        Raises:
+            ValueError: It is negative.
+
+        Example:
+            >>> import mlopus
+            >>> api = mlopus.testing.in_memory()
+            >>> exp = api.get_or_create_exp("demo").unwrap()
+            >>> made = [exp.start_run(name).unwrap() for name in ("a", "b", "c")]
+            >>> [run.name for run in exp.find_runs(sorting=[("name", 1)]).limit(2)]
+            ['a', 'b']
+        """
         if n < 0:
             raise ValueError(f"a limit is 0 or more, not {n}")
         return attrs.evolve(self, limit=n if self._limit is None else min(n, self._limit))
 
     def cache(self) -> Result[int, MlopusError]:
-        """Keep every entity found, with its parents, in the metadata cache; answers how many.
+        """Keep every entity found, with its parents, in the metadata cache, for work offline.
+
+        Returns:
+            How many were found.
 
         Fails with:
             OfflineMode: This API is offline.
-            MlopusError: As `all`.
+            StoreFailed: The cache cannot be written.
+            MlopusError: As `all`; pages before the failed one are kept.
+
+        Example:
+            >>> import mlopus
+            >>> api = mlopus.testing.in_memory()
+            >>> exp = api.get_or_create_exp("demo").unwrap()
+            >>> made = [exp.start_run(name).unwrap() for name in ("a", "b", "c")]
+            >>> exp.find_runs({"name": {"$in": ["a", "b"]}}).cache().unwrap()
+            2
+            >>> api.in_offline_mode.find_runs({"exp.id": exp.id, "name": "b"}).count().unwrap()
+            1
         """
         from mlopus.api.searching import cache_found
 
@@ -139,7 +219,20 @@ class Search(Generic[T]):
         return cache_found(self._api, self._kind, query, sorting, self._view, self._limit, self._exp_id)
 
     def explain(self) -> str:
-        """Say what the server or SQLite evaluates, what is re-checked here, and why."""
+        """Say what the server or SQLite evaluates, what is re-checked here, and why. Nobody is asked.
+
+        Returns:
+            A few lines of text; of a malformed query what is wrong with it.
+
+        Example:
+            >>> import mlopus
+            >>> api = mlopus.connect("http://127.0.0.1:5000")
+            >>> print(api.find_runs({"exp.id": "7", "metrics.acc": {"$gt": 0.9}}).explain())
+            asks     http://127.0.0.1:5000
+            pushes   runs in experiments 7: metrics.`acc` > 0.9
+            matches  exactly
+            order    as they come
+        """
         from mlopus.api.searching import push_down
 
         parsed = self._parsed()
@@ -151,7 +244,19 @@ class Search(Generic[T]):
 
     @property
     def as_of(self) -> datetime | None:
-        """When the oldest row that this search may see was cached; None if the server is asked."""
+        """When the oldest row that this search may see was cached, in UTC.
+
+        None if the server is asked, or nothing of the kind is cached.
+
+        Example:
+            >>> import mlopus
+            >>> api = mlopus.testing.in_memory()
+            >>> exp = api.get_or_create_exp("demo").unwrap().cache_meta().unwrap()
+            >>> api.find_exps().as_of is None
+            True
+            >>> api.in_offline_mode.find_exps().as_of.tzname()
+            'UTC'
+        """
         from mlopus.api.searching import oldest
 
         parsed = self._parsed()
@@ -162,7 +267,16 @@ class Search(Generic[T]):
 
     @property
     def coverage(self) -> str:
-        """What this search can see: everything on the server, or what was cached."""
+        """What this search can see, in words: everything on the server, or what was cached.
+
+        Example:
+            >>> import mlopus
+            >>> api = mlopus.testing.in_memory()
+            >>> api.find_runs().coverage
+            'everything on the server'
+            >>> api.in_offline_mode.find_runs().coverage
+            'runs in the cache: nothing yet'
+        """
         if not self._api.settings.offline_mode:
             return "everything on the server"
         taken = self.as_of
@@ -172,11 +286,22 @@ class Search(Generic[T]):
     def to_pandas(self) -> Any:
         """Give a DataFrame with a row for each entity and a column for each dotted field.
 
-        Needs the extra `pandas`.
+        Needs the extra `pandas`. Params, metrics and tags become columns as `params.opt.lr`.
+
+        Returns:
+            A `pandas.DataFrame` in the order asked for, with NaN where an entity lacks a field.
 
         Raises:
             MlopusError: As `all` fails.
             ImportError: The extra `pandas` is not installed.
+
+        Example:
+            >>> import mlopus
+            >>> api = mlopus.testing.in_memory()
+            >>> exp = api.get_or_create_exp("demo").unwrap()
+            >>> made = [exp.start_run(name).unwrap().log_metrics({"acc": n}) for n, name in enumerate("ab")]
+            >>> exp.find_runs(sorting=[("name", 1)]).to_pandas()[["name", "metrics.acc"]].values.tolist()
+            [['a', 0.0], ['b', 1.0]]
         """
         from mlopus.api.searching import data_frame
 

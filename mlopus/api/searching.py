@@ -20,6 +20,7 @@ from mlopus.domain.records import ExperimentRecord, Record, RunRecord, VersionRe
 from mlopus.domain.status import EntityKind, View
 from mlopus.domain.text import codec_named
 from mlopus.errors import MlopusError, OfflineMode, Unavailable
+from mlopus.plans.envelope import read_only_cache
 from mlopus.plans.fetch import ask_by_mode
 from mlopus.plans.search import Page, PushDown, SearchSpec
 from mlopus.ports.metadata_cache import MetadataCache
@@ -64,6 +65,8 @@ def cache_found(
     """Keep what a search finds, with parents; answers how many were found."""
     if api.settings.offline_mode:
         return Failure(OfflineMode(action=f"caching {kind}s found on the server"))
+    if not api.repositories.cache.is_writable:
+        return Failure(read_only_cache(f"caching {kind}s found on the server"))
     evaluation = _Evaluation(api, kind, query, sorting, view)
     count = 0
     for page in evaluation.pages(limit, exp_id):
@@ -82,8 +85,12 @@ def cache_found(
 def push_down(
     api: ApiCore, kind: EntityKind, query: Query, sorting: Sorting, view: View, exp_id: str | None
 ) -> tuple[str, PushDown]:
-    """Who would evaluate a search, and what of it. Nobody is asked."""
-    spec = SearchSpec(kind=kind, query=query, sorting=sorting, view=view, exp_ids=(exp_id,) if exp_id else ())
+    """Who would evaluate a search, and what of it. Nobody is asked, not even which experiments there are."""
+    named = (exp_id,) if exp_id is not None else _exps_named_by(query)
+    exp_ids = named if named is not None else ("that are active",) if view == "active" else ("of any stage",)
+    spec = SearchSpec(
+        kind=kind, query=query, sorting=sorting, view=view, exp_ids=exp_ids if kind == "run" else ()
+    )
     if api.settings.offline_mode:
         return "the cache", api.repositories.cache.prepare(spec)
     return str(api.repositories.tracking.origin), api.repositories.tracking.prepare(spec)
@@ -99,6 +106,14 @@ def oldest(
         return None
     found = api.repositories.cache.oldest(spec.unwrap())
     return None if isinstance(found, Failure) else found.unwrap()
+
+
+def _exps_named_by(query: Query) -> tuple[str, ...] | None:
+    """The only experiments whose runs may match, where the query names them."""
+    named = equal_to(query, "exp.id")
+    if named is None:
+        return None
+    return tuple(dict.fromkeys(str(value) for value in named if isinstance(value, str | int)))
 
 
 class _Evaluation:
@@ -199,10 +214,9 @@ class _Evaluation:
 
     def _exp_ids(self) -> Result[tuple[str, ...], MlopusError]:
         """Experiments whose runs may match: those named, else all that the query does not exclude."""
-        named = equal_to(self._query, "exp.id")
+        named = _exps_named_by(self._query)
         if named is not None:
-            ids = tuple(dict.fromkeys(str(value) for value in named if isinstance(value, str | int)))
-            return Success(ids)
+            return Success(named)
         view: View = "active" if self._view == "active" else "all"
         spec = SearchSpec(kind="experiment", query=_ANY_EXP, sorting=Sorting(), view=view)
         about = part_about(self._query, "exp")
@@ -331,5 +345,8 @@ def data_frame(entities: Sequence[Entity]) -> Any:
         parents = {key_of(record): record for record in records}
         document = document_of(records[0], PLAIN, parents.get)
         rows.append(dict(flatten(document).unwrap()))
-    pandas: Any = import_module("pandas")  # the extra of that name
+    try:
+        pandas: Any = import_module("pandas")
+    except ImportError as exc:
+        raise ImportError("to_pandas needs pandas: pip install 'mlopus[pandas]'") from exc
     return pandas.DataFrame(rows)
