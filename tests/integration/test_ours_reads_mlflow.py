@@ -36,6 +36,7 @@ with mlflow.start_run(run_name="by mlflow", tags={"team.name": "a", "team": "bot
         pass
 client.set_registered_model_alias(name, "champion", "1")
 client.set_registered_model_alias(name, "moving", "1")
+client.delete_experiment(client.create_experiment(name + " deleted"))
 client.set_model_version_tag(name, "1", "accuracy.train", "0.5")
 client.update_model_version(name, "1", "a line")
 version = client.get_model_version(name, "1")
@@ -195,6 +196,16 @@ def test_online_a_query_finds_the_version_by_its_alias(by_mlflow: ByMlflow) -> N
     found = or_raise(by_mlflow.api.find_model_versions(query).all())
 
     assert [version.version for version in found] == ["1"]
+
+
+def test_the_name_of_a_deleted_experiment_is_taken_until_it_is_restored(by_mlflow: ByMlflow) -> None:
+    failures = [
+        by_mlflow.api.get_or_create_exp(f"{by_mlflow.name} deleted").failure(),
+        by_mlflow.api.create_exp(f"{by_mlflow.name} deleted").failure(),
+    ]
+
+    assert all(isinstance(failure, errors.Conflict) for failure in failures)
+    assert all("restore_exp" in (failure.hint or "") for failure in failures)
 
 
 def test_an_unknown_alias_is_not_found(by_mlflow: ByMlflow) -> None:
