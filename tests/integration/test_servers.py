@@ -80,7 +80,7 @@ def test_a_server_with_users_lets_its_user_in(mlflow_auth_server: MlflowServer) 
         "import mlflow; print(json.dumps([found.name for found in mlflow.search_experiments()]))"
     )
 
-    assert experiments == ["Default"]
+    assert "Default" in experiments
 
 
 def test_the_proxy_counts_each_request_of_a_client(
