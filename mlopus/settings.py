@@ -19,6 +19,11 @@ def _at_least_zero(_: object, attribute: attrs.Attribute[Any], value: float | No
         raise ValueError(f"{attribute.name} is {value!r}, and must be 0 or more")
 
 
+def _not_yet(_: object, attribute: attrs.Attribute[Any], value: bool) -> None:
+    if value:
+        raise ValueError(f"{attribute.name}=True: this version of mlopus cannot queue writes yet")
+
+
 def _one_of(*choices: str) -> Callable[[object, attrs.Attribute[Any], str], None]:
     def check(_: object, attribute: attrs.Attribute[Any], value: str) -> None:
         if value not in choices:
@@ -44,7 +49,7 @@ class Settings:
         offline_mode: Never open a socket to the tracking server; read from the cache.
         max_age_s: Use cached metadata younger than this many seconds without asking; None always
             asks, infinity asks only on a miss.
-        journal: With `offline_mode`, accept writes and queue them.
+        journal: With `offline_mode`, accept writes and queue them; not in this version, and refused.
         pull_artifacts_in_offline_mode: Offline, still fetch artifacts from stores other than the
             tracking server's proxy.
         always_pull_artifacts: On a cache hit, first ask the store whether it is current.
@@ -79,7 +84,7 @@ class Settings:
     cache_dir: str | None = attrs.field(default=None, converter=_absolute)
     offline_mode: bool = False
     max_age_s: float | None = attrs.field(default=None, validator=_at_least_zero)
-    journal: bool = False
+    journal: bool = attrs.field(default=False, validator=_not_yet)
     pull_artifacts_in_offline_mode: bool = False
     always_pull_artifacts: bool = False
     cache_local_artifacts: bool = False

@@ -167,6 +167,10 @@ class EmbeddedTracking:
         info = ServerInfo(place=self.folder, version=None)
         return self._read(lambda _: Success(info), lambda: Success(info))
 
+    def close(self) -> None:
+        """Close the connections of this process; the next use opens them anew."""
+        self._store.close()
+
     def _read(
         self, use: Callable[[Rows], Result[T, MlopusError]], absent: Callable[[], Result[T, MlopusError]]
     ) -> Result[T, MlopusError]:
@@ -190,8 +194,5 @@ class EmbeddedTracking:
         is_mlruns = (folder / ".trash").is_dir() or any(folder.glob("[0-9]*/meta.yaml"))
         if not is_mlruns:
             return None
-        hint = (
-            f"Run `mlflow server --backend-store-uri {self.folder}` and connect to its http:// address; "
-            "the extra `mlflow` is what reads such folders."
-        )
+        hint = f"Run `mlflow server --backend-store-uri {self.folder}` and connect to its http:// address."
         return Unsupported(action="a folder of MLflow's file store (mlruns)", place=self.folder, hint=hint)
