@@ -5,20 +5,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from mlopus.domain.status import EntityKind
 from mlopus.repositories.sqlite.attributes import ARRAY, MARK, NULL
 from mlopus.repositories.sqlite.conditions import marks
-from mlopus.repositories.sqlite.filters import CAP
 from mlopus.repositories.sqlite.rows import Rows
+
+MANY: Final = 1500
+"""Rows are counted to here and no further: as many cost more to collect than to ask one by one."""
+_FEW_EXPERIMENTS: Final = 200
 
 
 class Catalog:
-    """Answers from one transaction, for searches that read texts by one codec."""
+    """Answers from one transaction, for searches that read texts by one codec.
 
-    def __init__(self, rows: Rows, codec: str) -> None:
+    Counts are None for `many` rows or more.
+    """
+
+    def __init__(self, rows: Rows, codec: str, many: int = MANY) -> None:
         self._rows = rows
         self._codec = codec
+        self._many = many
 
     def space(self, kind: EntityKind) -> int | None:
         """The space of a kind; None if there are no entities of it."""
@@ -44,16 +52,17 @@ class Catalog:
 
     def has(self, kid: int, classes: Sequence[int]) -> bool:
         """Whether there is a row of one of the classes."""
-        return any(self.count_rows("kid = ? AND t = ?", (kid, t), at_most=1) for t in classes)
+        statement = "SELECT 1 FROM attr WHERE kid = ? AND t = ? LIMIT 1"
+        return any(self._rows.connection.execute(statement, (kid, t)).fetchone() for t in classes)
 
-    def count_rows(self, where: str, parameters: Sequence[object], *, at_most: int = CAP) -> int:
+    def count_rows(self, where: str, parameters: Sequence[object]) -> int | None:
         """How many rows of `attr` satisfy a condition that its index answers."""
-        return self._count(f"attr WHERE {where}", parameters, at_most)
+        return self._count(f"attr WHERE {where}", parameters)
 
-    def count_entities(self, kind: EntityKind, where: str, parameters: Sequence[object]) -> int:
+    def count_entities(self, kind: EntityKind, where: str, parameters: Sequence[object]) -> int | None:
         """How many entities satisfy a condition that an index answers."""
         sid = self.space(kind)
-        return 0 if sid is None else self._count(f"entity WHERE sid = ? AND {where}", (sid, *parameters), CAP)
+        return 0 if sid is None else self._count(f"entity WHERE sid = ? AND {where}", (sid, *parameters))
 
     def count_without(self, kind: EntityKind, kid: int) -> tuple[int, int]:
         """How many entities have no value at a path where each has at most one; and how many there are."""
@@ -64,16 +73,13 @@ class Catalog:
         ).fetchone()
         return every - some, every
 
-    def count_of_experiments(self, exp_ids: Sequence[str]) -> int:
+    def count_of_experiments(self, exp_ids: Sequence[str]) -> int | None:
         """How many runs are in these experiments; many, if these are many."""
         if len(exp_ids) > _FEW_EXPERIMENTS:
-            return CAP
+            return None
         return self.count_entities("run", f"exp_id IN ({marks(exp_ids)})", exp_ids)
 
-    def _count(self, where: str, parameters: Sequence[object], at_most: int) -> int:
-        statement = f"SELECT count(*) FROM (SELECT 1 FROM {where} LIMIT {at_most})"
+    def _count(self, where: str, parameters: Sequence[object]) -> int | None:
+        statement = f"SELECT count(*) FROM (SELECT 1 FROM {where} LIMIT {self._many})"
         (count,) = self._rows.connection.execute(statement, tuple(parameters)).fetchone()
-        return int(count)
-
-
-_FEW_EXPERIMENTS = 200
+        return int(count) if count < self._many else None

@@ -23,7 +23,7 @@ from mlopus.query.ast import And, Exists, Leaf, Node, Nor, Not, Or
 from mlopus.repositories.sqlite.attributes import ARRAY, MARK, SqlValue
 from mlopus.repositories.sqlite.catalog import Catalog
 from mlopus.repositories.sqlite.conditions import Case, Condition, condition_of, marks
-from mlopus.repositories.sqlite.filters import ALL, CAP, NONE, UNSURE, Filter, every, some
+from mlopus.repositories.sqlite.filters import ALL, NONE, UNSURE, Filter, every, some
 from mlopus.repositories.sqlite.layout import LAYOUTS, Attribute, Column, Missing, Opaque, Parent
 
 _MOST_LEAVES = 300
@@ -124,7 +124,7 @@ class _Compiler:
         if "has_match" in sql(name):
             return Filter(sql=f"({sql(name)})", parameters=parameters, is_exact=is_exact)
         found = self._catalog.count_entities(self._kind, f"({sql(column.name)})", parameters)
-        if found >= CAP:
+        if found is None:
             return Filter(sql=f"({sql(name)})", parameters=parameters, is_exact=is_exact)
         return Filter(
             sql=f"{self._row}.rid IN (SELECT rid FROM entity WHERE sid = ? AND ({sql(column.name)}))",
@@ -158,17 +158,17 @@ class _Compiler:
     def _with_case(self, cases: tuple[Case, ...], kid: int, *, negated: bool) -> Filter:
         """The rows that have a value of one of the cases at a path, or have none."""
         tests = [_test(case, kid) for case in cases]
-        found = sum(self._catalog.count_rows(where, parameters) for where, parameters in tests)
+        counts = [self._catalog.count_rows(where, parameters) for where, parameters in tests]
         parameters = tuple(value for _, values in tests for value in values)
-        if not found:
+        if not any(count != 0 for count in counts):
             return ALL if negated else NONE
-        if found < CAP:
+        if None not in counts:
             rids = " UNION ALL ".join(f"SELECT rid FROM attr WHERE {where}" for where, _ in tests)
             word = "NOT IN" if negated else "IN"
             return Filter(
                 sql=f"{self._row}.rid {word} ({rids})",
                 parameters=parameters,
-                estimate=CAP if negated else found,
+                estimate=None if negated else sum(filter(None, counts)),
             )
         tests = [_test(case, None) for case in cases]
         asked = " OR ".join(f"({where})" for where, _ in tests)

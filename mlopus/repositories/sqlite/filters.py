@@ -7,9 +7,6 @@ from typing import Final
 
 import attrs
 
-CAP: Final = 1500
-"""Estimates are counted to here and no further: more rows than this are many."""
-
 
 @attrs.frozen(kw_only=True)
 class Filter:
@@ -19,13 +16,13 @@ class Filter:
         sql: Never NULL where it matters: only `AND` and `OR` stand above it.
         parameters: For its question marks, in order.
         is_exact: It holds for no other rows than those asked for; else also for some others.
-        estimate: About how many rows it finds; `CAP` means many.
+        estimate: About how many rows it finds; None for many.
     """
 
     sql: str
     parameters: tuple[object, ...] = ()
     is_exact: bool = True
-    estimate: int = CAP
+    estimate: int | None = None
 
 
 ALL: Final = Filter(sql="1")
@@ -37,12 +34,12 @@ def every(filters: Sequence[Filter]) -> Filter:
     """The rows that all filters find; the one that finds least is first."""
     if any(one.sql == NONE.sql for one in filters):
         return NONE
-    telling = sorted((one for one in filters if one.sql != ALL.sql), key=lambda one: one.estimate)
+    telling = sorted((one for one in filters if one.sql != ALL.sql), key=_many_last)
     return Filter(
         sql=_joined([one.sql for one in telling], "AND") or ALL.sql,
         parameters=tuple(value for one in telling for value in one.parameters),
         is_exact=all(one.is_exact for one in filters),
-        estimate=min((one.estimate for one in telling), default=CAP),
+        estimate=telling[0].estimate if telling else None,
     )
 
 
@@ -53,12 +50,17 @@ def some(filters: Sequence[Filter]) -> Filter:
     if any(one.sql == ALL.sql for one in filters):
         return UNSURE
     telling = [one for one in filters if one.sql != NONE.sql]
+    estimates = [one.estimate for one in telling]
     return Filter(
         sql=_joined([one.sql for one in telling], "OR") or NONE.sql,
         parameters=tuple(value for one in telling for value in one.parameters),
         is_exact=all(one.is_exact for one in telling),
-        estimate=min(CAP, sum(one.estimate for one in telling)),
+        estimate=None if None in estimates else sum(filter(None, estimates)),
     )
+
+
+def _many_last(one: Filter) -> tuple[bool, int]:
+    return one.estimate is None, one.estimate or 0
 
 
 def _joined(parts: list[str], word: str) -> str:

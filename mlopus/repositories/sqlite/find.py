@@ -17,10 +17,10 @@ from mlopus.domain.records import Record
 from mlopus.domain.text import TextCodec
 from mlopus.plans.search import Page, PageToken, SearchSpec
 from mlopus.query.sorting import document_key
-from mlopus.repositories.sqlite.catalog import Catalog
+from mlopus.repositories.sqlite.catalog import MANY, Catalog
 from mlopus.repositories.sqlite.compile import compile_query
 from mlopus.repositories.sqlite.conditions import marks
-from mlopus.repositories.sqlite.filters import ALL, CAP, Filter, every
+from mlopus.repositories.sqlite.filters import ALL, Filter, every
 from mlopus.repositories.sqlite.ordering import Term, terms_of
 from mlopus.repositories.sqlite.readers import (
     Position,
@@ -41,12 +41,15 @@ _FEW: Final = 0.05
 _MOST_PARAMETERS: Final = 1000
 
 
-def find_page(rows: Rows, spec: SearchSpec, codec: TextCodec, token: PageToken) -> Page:
-    """A page whose rows all match, in the order asked for, ties by id."""
+def find_page(rows: Rows, spec: SearchSpec, codec: TextCodec, token: PageToken, *, many: int = MANY) -> Page:
+    """A page whose rows all match, in the order asked for, ties by id.
+
+    What is found does not depend on `many`, only how: see `Catalog`.
+    """
     space = rows.space(spec.kind)
     if space is None or (spec.kind == "run" and not spec.exp_ids):
         return Page(records=())
-    catalog = Catalog(rows, codec.name)
+    catalog = Catalog(rows, codec.name, many)
     scope = every(
         [
             Filter(sql="+e.sid = ?", parameters=(space.sid,)),
@@ -60,7 +63,7 @@ def find_page(rows: Rows, spec: SearchSpec, codec: TextCodec, token: PageToken) 
     terms = terms_of(spec.sorting.keys, spec.kind, catalog)
     if terms is None or before.way == "python":
         return finder.sorted_in_python(before)
-    walks = scope.estimate >= CAP if token is None else before.way == "walk"
+    walks = scope.estimate is None if token is None else before.way == "walk"
     return finder.page(
         _stretches(spec, scope, terms, catalog, walks=walks), before, "walk" if walks else "at once"
     )
@@ -98,7 +101,7 @@ def _of_experiments(spec: SearchSpec, catalog: Catalog) -> Filter:
         listed = json.dumps(spec.exp_ids)
         return Filter(sql="+e.exp_id IN (SELECT value FROM json_each(?))", parameters=(listed,))
     found = catalog.count_of_experiments(spec.exp_ids)
-    if found >= CAP:
+    if found is None:
         return Filter(sql=f"+e.exp_id IN ({marks(spec.exp_ids)})", parameters=spec.exp_ids)
     sql = f"e.rid IN (SELECT rid FROM entity WHERE sid = ? AND exp_id IN ({marks(spec.exp_ids)}))"
     return Filter(sql=sql, parameters=(catalog.space("run"), *spec.exp_ids), estimate=found)
@@ -123,7 +126,7 @@ def _stretches(
         return Walk(scope=scope, terms=terms, sid=sid)
 
     def missing() -> Reader | None:
-        count, of = (CAP, CAP) if first.kid is None else catalog.count_without(spec.kind, first.kid)
+        count, of = (1, 1) if first.kid is None else catalog.count_without(spec.kind, first.kid)
         if not count:
             return None
         if not others:
