@@ -68,17 +68,23 @@ def _resolved(uri: str | None, *, offline: bool) -> str | None:
         return uri
     if _HOST_AND_PORT.fullmatch(uri):
         raise ValueError(f"tracking URI {uri!r} has no scheme: did you mean 'http://{uri}'?")
+    if uri in _MLFLOW_ONLY:
+        raise ValueError(_only_mlflow(uri))
     scheme = _SCHEME.match(uri)
     if scheme is None or scheme.group(0).lower() == "file":
         return local_folder(uri)
     name = scheme.group(0).lower()
-    if name.partition("+")[0] in _MLFLOW_ONLY or uri in _MLFLOW_ONLY:
-        raise ValueError(
-            f"tracking URI {uri!r} is understood by the mlflow package only, and this version of mlopus "
-            "does not go through it: run `mlflow server` on that store and connect to its http:// address"
-        )
+    if name.partition("+")[0] in _MLFLOW_ONLY:
+        raise ValueError(_only_mlflow(uri))
     raise ValueError(
         f"tracking URI {uri!r} has the unknown scheme {name!r}: give http://, https://, file: or a folder"
+    )
+
+
+def _only_mlflow(uri: str) -> str:
+    return (
+        f"tracking URI {uri!r} is understood by the mlflow package only, and this version of mlopus does "
+        "not go through it: run `mlflow server` on that store and connect to its http:// address"
     )
 
 

@@ -128,7 +128,7 @@ class ApiCore:
         return self.evolve(offline_mode=True)
 
     def __repr__(self) -> str:
-        where = self._lazy.wiring.uri or "given repositories"
+        where = self._lazy.wiring.shown_uri
         return f"{type(self).__name__}({where}{', offline' if self.settings.offline_mode else ''})"
 
     def planned(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os.path
+import re
 import threading
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -34,7 +35,7 @@ class Wiring:
     """
 
     settings: Settings
-    uri: str | None = None
+    uri: str | None = attrs.field(default=None, repr=False)
     tracking: Tracking | None = None
     cache: MetadataCache | None = None
     artifacts: ArtifactCache | None = None
@@ -109,6 +110,13 @@ class Wiring:
     def temporary_folder(self) -> str:
         """Where callbacks write before publishing."""
         return self.settings.temp_artifacts_dir or os.path.join(self.cache_folder, "temp")
+
+    @property
+    def shown_uri(self) -> str:
+        """The tracking URI without credentials."""
+        if self.uri is None:
+            return "given repositories" if self.tracking is not None else "no tracking URI"
+        return re.sub(r"^(https?://)[^/@]*@", r"\1", self.uri)
 
     @property
     def is_remote_server(self) -> bool:

@@ -48,6 +48,10 @@ def _database(store: EmbeddedTracking) -> Database:
     )
 
 
+def _absolute(folder: str) -> str:
+    return os.path.abspath(folder)
+
+
 @attrs.frozen
 class EmbeddedTracking:
     """Experiments, runs and models in a folder of this machine.
@@ -61,7 +65,7 @@ class EmbeddedTracking:
         "run '3f2a' was not found in /nowhere/yet"
     """
 
-    folder: str = attrs.field(converter=os.path.abspath)
+    folder: str = attrs.field(converter=_absolute)
     text_codec: Literal["plain", "mlopus-1"] = "plain"
     _store: Database = attrs.field(
         init=False, eq=False, repr=False, default=attrs.Factory(_database, takes_self=True)
