@@ -59,6 +59,7 @@ def or_raise(result: Result[T, E_error]) -> T:
     """Give the value of a Success, or raise the error that a Failure carries.
 
     The error's hint is added to it as a note, so that a traceback ends with what to do next.
+    `.unwrap()` raises returns' own UnwrapFailedError instead.
 
     Args:
         result: What a verb of mlopus returned.
@@ -67,11 +68,18 @@ def or_raise(result: Result[T, E_error]) -> T:
         The value itself, not a container.
 
     Raises:
-        MlopusError: The carried error itself.
+        MlopusError: The carried error itself, of its own class.
 
     Example:
-        >>> or_raise(Success(3))
-        3
+        >>> import mlopus
+        >>> api = mlopus.testing.in_memory()
+        >>> mlopus.or_raise(api.create_exp("demo")).name
+        'demo'
+        >>> try:
+        ...     mlopus.or_raise(api.get_exp_by_name("other"))
+        ... except mlopus.errors.NotFound as error:
+        ...     print(error)
+        experiment 'other' was not found in memory
     """
     if isinstance(result, Failure):
         error = result.failure()

@@ -44,14 +44,17 @@ def _frozen(mapping: Mapping[str, Any] | None) -> immutabledict[str, Any]:
 class Settings:
     """How an API behaves. `connect` takes each as a keyword; `api.evolve` gives a copy with others.
 
+    Nothing is opened, made or asked by it. Passwords, tokens and headers are left out of its `repr`.
+
     Attributes:
-        cache_dir: Root of the local cache; None is `mlopus` in the user's cache folder.
+        cache_dir: Root of the local cache, made absolute now; None is `mlopus` in the user's cache
+            folder. Several servers may share it.
         offline_mode: Never open a socket to the tracking server; read from the cache.
-        max_age_s: Use cached metadata younger than this many seconds without asking; None always
-            asks, infinity asks only on a miss.
+        max_age_s: Use cached metadata younger than this without asking, 0 or more; None always asks,
+            infinity asks only on a miss.
         journal: With `offline_mode`, accept writes and queue them; not in this version, and refused.
-        pull_artifacts_in_offline_mode: Offline, still fetch artifacts from stores other than the
-            tracking server's proxy.
+        pull_artifacts_in_offline_mode: Offline, still fetch artifacts of cached metadata from their
+            stores, but never through the tracking server's proxy.
         always_pull_artifacts: On a cache hit, first ask the store whether it is current.
         cache_local_artifacts: Go through the cache also where the store is the local disk.
         cache_metadata_on_read: "get" caches single entities as they are read, "all" also search
@@ -60,7 +63,7 @@ class Settings:
         allow_local_artifacts: Open `file:` URLs and bare paths that a server names; None allows them
             for embedded stores and servers on this machine.
         registry_uri: Another server for models and versions.
-        workspace: Workspace of the server.
+        workspace: Workspace of the server, for those that have them.
         headers: Extra headers of each request to the tracking server.
         username: With `password`: basic authentication.
         password: See `username`.
@@ -69,16 +72,30 @@ class Settings:
         verify_tls: Whether the server's certificate is checked.
         ca_cert: File of accepted certificate authorities.
         client_cert: File with the client's certificate and key.
-        timeout_s: Longest wait for an answer, in seconds.
-        connect_timeout_s: Longest wait for a connection, in seconds.
-        max_retries: How often a request that may be repeated is repeated.
-        backoff_s: First pause between repeats, in seconds; it doubles.
-        retry_for_s: Longest time for one request with its repeats, in seconds.
-        storage_options: By URL scheme: options of the artifact store.
-        scheme_map: Patterns of URL schemes to what replaces them.
-        concurrency: Transfers at once; None is chosen by kind of store.
-        progress: "auto" shows a bar on terminals and in notebooks, "on" always, "off" never.
+        timeout_s: Longest wait for one answer, 0 or more.
+        connect_timeout_s: Longest wait for a connection, 0 or more.
+        max_retries: How often a request that may be repeated is repeated, 0 or more.
+        backoff_s: First pause between repeats, 0 or more; it doubles, up to 30 s.
+        retry_for_s: After this long no request is repeated any more, 0 or more.
+        storage_options: By URL scheme, as "s3": the options of that artifact store's file system.
+        scheme_map: Regular expressions for a whole URL scheme to the scheme used instead.
+        concurrency: Files moved at once, 1 or more; None is 4 on this disk, 16 through the server's
+            proxy, 8 elsewhere.
+        progress: "auto" shows a bar for 8 MiB and more on terminals and in notebooks, "on" always,
+            "off" never.
         text_codec: How nested values become text: "plain", or "mlopus-1" as mlOpus 1.x did.
+
+    Raises:
+        ValueError: A value is out of its range, or none of the named ones.
+
+    Example:
+        >>> import mlopus
+        >>> settings = mlopus.Settings(max_age_s=60, token="secret")
+        >>> settings.max_age_s, settings.offline_mode, "secret" in repr(settings)
+        (60, False, False)
+        >>> mlopus.Settings(progress="loud")
+        Traceback (most recent call last):
+        ValueError: progress is 'loud', and must be one of auto, on, off
     """
 
     cache_dir: str | None = attrs.field(default=None, converter=_absolute)

@@ -30,22 +30,31 @@ def connect(tracking_uri: str | os.PathLike[str] | None = None, **settings: Any)
     that folder. Without a URI it is MLFLOW_TRACKING_URI, else the embedded store in the user's data
     folder; with `offline_mode=True` and none of both it is the cache alone.
 
-    The environment and MLflow's credentials file are read now, once; arguments win over both.
+    The environment and MLflow's credentials file are read now, once; arguments win over both. Of the
+    environment it is MLFLOW_TRACKING_URI, _USERNAME, _PASSWORD, _TOKEN, _INSECURE_TLS,
+    _SERVER_CERT_PATH and _CLIENT_CERT_PATH, MLFLOW_REGISTRY_URI, MLFLOW_WORKSPACE,
+    MLFLOW_HTTP_REQUEST_MAX_RETRIES, _BACKOFF_FACTOR and _TIMEOUT, MLOPUS_CACHE_DIR and
+    MLOPUS_OFFLINE; empty ones count as unset.
 
     Args:
         tracking_uri: A URL or a path; `~` and relative paths are resolved now.
         **settings: The fields of `Settings`, by name.
 
+    Returns:
+        The API. Whether the server is there and lets it in, `api.ping()` tells.
+
     Raises:
         ValueError: The URI has a scheme that nobody serves, or is `host:port` without a scheme; a
-            setting is out of its range; the system is Windows.
+            setting or variable is out of its range; the system is Windows.
         TypeError: There is no setting of that name.
 
     Example:
         >>> import mlopus
-        >>> api = mlopus.connect("./tracking")
-        >>> api.settings.offline_mode
-        False
+        >>> mlopus.connect("http://127.0.0.1:5000", max_age_s=60)
+        MlflowApi(http://127.0.0.1:5000)
+        >>> mlopus.connect("localhost:5000")
+        Traceback (most recent call last):
+        ValueError: tracking URI 'localhost:5000' has no scheme: did you mean 'http://localhost:5000'?
     """
     from mlopus.api.client import MlflowApi
 

@@ -14,7 +14,13 @@ from mlopus.plans.steps import Step
 
 @attrs.frozen(kw_only=True)
 class StepReceipt:
-    """A step that was carried out, and what it came to."""
+    """A step that was carried out, and what it came to.
+
+    Attributes:
+        step: As in the plan, with what earlier steps gave filled in.
+        outcome: What it did: `Recorded`, `Fetched`, `Cached`, `Transferred`, `Committed`, `Withdrawn`
+            or `Removed`.
+    """
 
     step: Step
     outcome: Outcome
@@ -22,7 +28,7 @@ class StepReceipt:
 
 @attrs.frozen(kw_only=True)
 class Receipt:
-    """What the execution of a plan did.
+    """What the execution of a plan did, counted and not estimated.
 
     Attributes:
         plan: The plan that was executed.
@@ -33,6 +39,15 @@ class Receipt:
         started_at: When execution began, in UTC.
         ended_at: When it ended, in UTC.
         value: What the verb returns; None for a receipt of an execution that stopped.
+
+    Example:
+        >>> import mlopus
+        >>> api = mlopus.testing.in_memory()
+        >>> receipt = api.execute(api.plan.create_exp("demo").unwrap()).unwrap()
+        >>> receipt.value.name
+        'demo'
+        >>> print(receipt)
+        create_exp: 2 of 2 steps, 0 B up, 0 B down, 0 requests
     """
 
     plan: Plan
@@ -46,17 +61,47 @@ class Receipt:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every step of the plan was carried out."""
+        """Whether every step of the plan was carried out; False in the receipt of `ExecutionStopped`.
+
+        Example:
+            >>> import mlopus
+            >>> api = mlopus.testing.in_memory()
+            >>> api.execute(api.plan.create_exp("demo").unwrap()).unwrap().is_complete
+            True
+        """
         return len(self.steps) == len(self.plan.steps)
 
     @property
     def removed_files(self) -> int:
-        """Files that were removed, from stores and from the user's folders."""
+        """How many files were removed, from stores and from the user's folders.
+
+        Example:
+            >>> import mlopus
+            >>> api = mlopus.testing.in_memory()
+            >>> run = api.start_run(api.get_or_create_exp("demo").unwrap(), "r1").unwrap()
+            >>> def write(path, names):
+            ...     path.mkdir()
+            ...     made = [(path / name).write_text(name) for name in names]
+            >>> first = run.log_artifact(lambda path: write(path, "abc"), "out").unwrap()
+            >>> run.log_artifact(lambda path: write(path, "a"), "out", mirror=True).unwrap().removed_files
+            2
+        """
         return sum(done.outcome.file_count for done in self.steps if isinstance(done.outcome, Removed))
 
     @property
     def links(self) -> dict[str, int]:
-        """How many files were placed or staged by each kind of link or copy."""
+        """How many files were placed or cached by each kind of link or copy.
+
+        Example:
+            >>> import mlopus, tempfile
+            >>> api = mlopus.testing.in_memory()
+            >>> run = api.start_run(api.get_or_create_exp("demo").unwrap(), "r1").unwrap()
+            >>> done = run.log_artifact(lambda path: path.write_text("hi"), "notes.txt").unwrap()
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     plan = api.plan.place_run_artifact(run, f"{folder}/mine.txt", "notes.txt").unwrap()
+            ...     api.execute(plan).unwrap().links
+            {'symlink': 1}
+        """
         counts: dict[str, int] = {}
         for done in self.steps:
             if isinstance(done.outcome, Transferred):

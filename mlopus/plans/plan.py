@@ -62,7 +62,15 @@ Answer: TypeAlias = NoAnswer | EntityAnswer | FetchedAnswer | TreeAnswer | Targe
 
 @attrs.frozen(kw_only=True)
 class Totals:
-    """What execution moves, if nothing fails and nobody else writes; sizes no store tells are missing."""
+    """What execution moves, if nothing fails and nobody else writes.
+
+    Attributes:
+        up_bytes: Bytes of artifacts that go to stores.
+        down_bytes: Bytes of artifacts that come from stores; those of files without a told size are
+            missing.
+        requests: Requests over a network, none of them repeated.
+        removed_files: Files that go from stores and from the user's folders.
+    """
 
     up_bytes: int = 0
     down_bytes: int = 0
@@ -72,18 +80,32 @@ class Totals:
 
 @attrs.frozen(kw_only=True)
 class Plan:
-    """What a verb will do, as a value: print it, check it, keep it, then execute it.
+    """What a verb will do, as a value: print it, check it, keep it, then `api.execute` it.
 
-    Executing it has no options: everything is decided here. `roots` are the folders that `source`
-    and `target` stand for; they are not part of the JSON, and a plan read from JSON needs them
-    given again. `cache_id` names the cache whose content the plan relies on, None if it does not.
+    Executing it has no options: everything is decided here.
+
+    Attributes:
+        verb: The verb of `MlflowApi`, as `log_run_artifact`.
+        title: What it does, in words.
+        request: What was asked.
+        origin: The tracking store that it is for; another one refuses it.
+        mode: "online", "cache-first" or "offline": how the facts were gathered.
+        stages: Groups of steps, in order; those of one stage do not depend on each other.
+        answer: What the verb returns once all is done.
+        totals: What execution moves, asks and removes.
+        cache_id: The cache whose content the plan relies on; None if it relies on none.
+        roots: The paths that `source` and `target` stand for. They are neither in the JSON nor
+            compared, and a plan read from JSON needs them given again.
 
     Example:
         >>> import mlopus
         >>> api = mlopus.testing.in_memory()
         >>> plan = api.plan.get_or_create_exp("demo").unwrap()
-        >>> plan.verb, plan.is_empty
-        ('get_or_create_exp', False)
+        >>> print(plan)
+        get or create experiment 'demo'                               online, 2 stages
+          1  create   experiment 'demo'  unless it is there
+          2  cache    the new experiment
+          moves 0 B up · 0 B down · 0 requests · removes nothing
     """
 
     verb: str
@@ -99,31 +121,84 @@ class Plan:
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """All steps in order."""
+        """All steps in order.
+
+        Example:
+            >>> import mlopus
+            >>> api = mlopus.testing.in_memory()
+            >>> plan = api.plan.create_exp("demo").unwrap()
+            >>> [type(step).__name__ for step in plan.steps]
+            ['CreateExperiment', 'ReflectChange']
+        """
         return tuple(step for stage in self.stages for step in stage)
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to do."""
+        """Whether there is nothing to do: what was asked is so already.
+
+        Example:
+            >>> import mlopus
+            >>> api = mlopus.testing.in_memory()
+            >>> run = api.start_run(api.get_or_create_exp("demo").unwrap(), "r1").unwrap()
+            >>> done = run.log_artifact(lambda path: path.write_text("hi"), "notes.txt").unwrap()
+            >>> cached = run.cache_artifact("notes.txt").unwrap()
+            >>> api.plan.get_run_artifact(run, "notes.txt").unwrap().is_empty
+            True
+        """
         return not any(self.stages)
 
     @property
     def total_bytes(self) -> int:
-        """Bytes that go over to and come from stores."""
+        """Bytes that go to stores and come from them.
+
+        Example:
+            >>> import mlopus
+            >>> api = mlopus.testing.in_memory()
+            >>> run = api.start_run(api.get_or_create_exp("demo").unwrap(), "r1").unwrap()
+            >>> plan = api.plan.log_run_artifact(run, lambda path: path.write_text("hello"), "a.txt").unwrap()
+            >>> plan.total_bytes
+            5
+        """
         return self.totals.up_bytes + self.totals.down_bytes
 
     def to_json(self) -> str:
-        """The plan as text, without its roots; `from_json` gives an equal plan."""
+        """Give the plan as text, without its roots, to be kept, reviewed or executed elsewhere.
+
+        Returns:
+            JSON on one line, with a format number; `from_json` gives an equal plan.
+
+        Example:
+            >>> import json, mlopus
+            >>> api = mlopus.testing.in_memory()
+            >>> kept = json.loads(api.plan.create_exp("demo").unwrap().to_json())
+            >>> kept["format"], kept["plan"]["title"]
+            (1, "create experiment 'demo'")
+        """
         from mlopus.plans.serial import plan_to_json  # noqa: PLC0415 (cattrs loads on use)
 
         return plan_to_json(self)
 
     @classmethod
     def from_json(cls, text: str) -> Result[Plan, UnreadablePlan]:
-        """The plan that `to_json` wrote; execution needs its roots given again.
+        """Give the plan that `to_json` wrote. Nothing of it is checked against the world before `execute`.
+
+        Args:
+            text: What `to_json` gave.
+
+        Returns:
+            An equal plan without roots; `api.execute(plan, roots={...})` takes them.
 
         Fails with:
             UnreadablePlan: The text is no plan, or one of another format.
+
+        Example:
+            >>> import mlopus
+            >>> api = mlopus.testing.in_memory()
+            >>> plan = api.plan.create_exp("demo").unwrap()
+            >>> mlopus.Plan.from_json(plan.to_json()).unwrap() == plan
+            True
+            >>> print(mlopus.Plan.from_json("{}").failure())
+            not a readable plan: it has no format number
         """
         from mlopus.plans.serial import plan_from_json  # noqa: PLC0415 (as above)
 

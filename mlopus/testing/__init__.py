@@ -18,21 +18,28 @@ if TYPE_CHECKING:
 
 
 def in_memory(**settings: Any) -> MlflowApi:
-    """Give an API whose repositories all live in memory; what it returns as paths is temporary.
+    """Give an API whose repositories all live in memory, for tests: no server, no cache folder.
 
-    Nothing is shared between two such APIs; what one holds is gone with it.
+    It behaves as an API of a server with a store elsewhere: artifacts are cached, offline mode sees
+    what was cached. Paths that it gives are in temporary folders, removed with it or at the end of
+    the process. Nothing is shared between two such APIs, and neither is the environment read.
 
     Args:
-        **settings: The fields of `mlopus.Settings`, by name.
+        **settings: The fields of `mlopus.Settings`, by name; `progress` is "off" unless given.
+
+    Returns:
+        The API, with nothing in it.
 
     Raises:
         TypeError: There is no setting of that name.
+        ValueError: A setting is out of its range.
 
     Example:
         >>> import mlopus
-        >>> api = mlopus.testing.in_memory()
-        >>> api.get_or_create_exp("demo").unwrap().name
-        'demo'
+        >>> api = mlopus.testing.in_memory(cache_metadata_on_read="none")
+        >>> exp = api.get_or_create_exp("demo").unwrap()
+        >>> type(api.in_offline_mode.get_exp(exp.id).failure()).__name__
+        'NotCached'
     """
     from mlopus.api.client import MlflowApi
     from mlopus.repositories.disk.workspace import LocalWorkspace
