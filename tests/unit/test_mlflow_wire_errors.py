@@ -17,7 +17,7 @@ from mlopus.errors import (
     UnreadableReply,
     Unsupported,
 )
-from mlopus.wire.mlflow.errors import EXCERPT_LENGTH, error_from_reply, excerpt, json_from_reply
+from mlopus.wire.mlflow.errors import EXCERPT_LENGTH, error_from_reply, excerpt, json_from_reply, may_pass
 from mlopus.wire.mlflow.experiments import create_experiment_request
 from mlopus.wire.mlflow.http import HttpReply, HttpRequest
 from mlopus.wire.mlflow.logged_models import get_logged_model_request
@@ -150,6 +150,22 @@ def test_a_param_that_has_another_value_has_a_code_of_its_own() -> None:
     found = error(UPDATE_RUN, coded(400, "INVALID_PARAMETER_VALUE", words))
     assert isinstance(found, InvalidRequest)
     assert found.code == "param already set"
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "expected"),
+    [
+        ("INTERNAL_ERROR", "Changing param values is not allowed. Param with key='lr' was", InvalidRequest),
+        ("INVALID_STATE", "Could not create run under non-active experiment", InvalidRequest),
+        ("INTERNAL_ERROR", "Error: Registered Model with name=m not found. Giving up", NotFound),
+        ("INTERNAL_ERROR", "database is locked", ServerFailed),
+    ],
+)
+def test_what_is_wrong_with_a_request_does_not_pass_though_a_store_says_500(
+    code: str, words: str, expected: type[MlopusError]
+) -> None:
+    reply = coded(500, code, words)
+    assert (type(error(CREATE_VERSION, reply)), may_pass(reply)) == (expected, expected is ServerFailed)
 
 
 def test_a_refused_host_header_is_no_matter_of_credentials() -> None:

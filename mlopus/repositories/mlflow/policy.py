@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from mlopus.errors import MlopusError
-from mlopus.wire.mlflow.errors import NOT_TAKEN_STATUSES, RETRIED_STATUSES
+from mlopus.wire.mlflow.errors import may_pass, was_not_taken
 from mlopus.wire.mlflow.http import HttpReply, HttpRequest
 
 if TYPE_CHECKING:
@@ -62,8 +62,7 @@ def answer(
 
     def is_tried_again(outcome: HttpReply | Fault) -> bool:
         if isinstance(outcome, HttpReply):
-            statuses = RETRIED_STATUSES if request.replay_safe else NOT_TAKEN_STATUSES
-            return outcome.status in statuses
+            return was_not_taken(outcome) or (request.replay_safe and may_pass(outcome))
         return not outcome.is_final and (request.replay_safe or not outcome.maybe_done)
 
     backoff = tenacity.wait_exponential(

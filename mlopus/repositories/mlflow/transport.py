@@ -21,7 +21,7 @@ from mlopus.repositories.mlflow.endpoint import Endpoint, origin_of, place_of
 from mlopus.repositories.mlflow.policy import Fault, Policy, answer
 from mlopus.repositories.process_local import PerProcess
 from mlopus.result import Failure, Result, Success
-from mlopus.wire.mlflow.errors import RETRIED_STATUSES, error_from_reply, excerpt, json_from_reply
+from mlopus.wire.mlflow.errors import error_from_reply, excerpt, json_from_reply, may_pass
 from mlopus.wire.mlflow.http import HttpReply, HttpRequest, WrongShape
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class Transport:
     def fault_of(self, request: HttpRequest, reply: HttpReply) -> Fault:
         """Why a reply is no answer."""
         error = error_from_reply(request, self._without_secrets(reply), self.place)
-        return Fault(error=error, maybe_done=reply.status in RETRIED_STATUSES)
+        return Fault(error=error, maybe_done=may_pass(reply))
 
     def unreadable(self, request: HttpRequest, reply: HttpReply, shape: WrongShape) -> UnreadableReply:
         """The error of a reply that is not what the operation answers."""

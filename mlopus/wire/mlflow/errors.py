@@ -31,20 +31,21 @@ from mlopus.wire.mlflow.shapes import members, text
 EXCERPT_LENGTH: Final = 200
 PARAM_ALREADY_SET: Final = "param already set"
 
-RETRIED_STATUSES: Final = frozenset({408, 429, 500, 502, 503, 504})
-"""Answers after which a request that may be repeated is."""
-NOT_TAKEN_STATUSES: Final = frozenset({408, 429})
-"""Answers after which even a request that creates may be repeated: the server did not start on it."""
+_PASSING_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+_NOT_TAKEN_STATUSES = frozenset({408, 429})
 
 Headers: TypeAlias = immutabledict[str, str]
 
 _TAKEN = frozenset({"RESOURCE_ALREADY_EXISTS", "ALREADY_EXISTS"})
 _MISSING = frozenset({"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"})
+_PASSING_CODES = frozenset({"CANCELLED", "ABORTED"})
 _NOT_DONE_HERE = frozenset({"ENDPOINT_NOT_FOUND", "NOT_IMPLEMENTED", "FEATURE_DISABLED"})
 _DISABLED = re.compile(
     r"--no-serve-artifacts|--artifacts-only|[Ww]orkspaces? (?:API )?(?:is|are) not enabled"
 )
 _UNKNOWN_ALIAS = re.compile(r"Registered model alias .* not found", re.DOTALL)
+_PARAM_IS_SET = "Changing param values is not allowed"
+_UNKNOWN_MODEL = re.compile(r"Registered Model with name=.* not found", re.DOTALL)
 _UNKNOWN_WORKSPACE = re.compile(r"Workspace '([^']*)' not found")
 
 _SECRETS = (
@@ -70,6 +71,28 @@ class _Said:
     is_mlflow: bool
 
 
+def may_pass(reply: HttpReply) -> bool:
+    """Whether a failure may pass by itself: the server is busy or broken, and says nothing else.
+
+    Some stores answer 500 to what is wrong with a request.
+    """
+    return reply.status in _PASSING_STATUSES and not _is_about_the_request(_said(reply))
+
+
+def was_not_taken(reply: HttpReply) -> bool:
+    """Whether the server did not even start on a request, so that any may be sent again."""
+    return reply.status in _NOT_TAKEN_STATUSES
+
+
+def _is_about_the_request(said: _Said) -> bool:
+    return (
+        said.code in ("INVALID_STATE", *_NOT_DONE_HERE)
+        or _PARAM_IS_SET in said.words
+        or _UNKNOWN_MODEL.search(said.words) is not None
+        or _DISABLED.search(said.words) is not None
+    )
+
+
 def error_from_reply(request: HttpRequest, reply: HttpReply, place: str) -> MlopusError:
     """The error that a reply with a status of failure, or with a redirect, stands for.
 
@@ -90,19 +113,17 @@ def error_from_reply(request: HttpRequest, reply: HttpReply, place: str) -> Mlop
         return Unsupported(action=request.name, place=place, hint=said.words or None)
     if status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED) and not said.is_mlflow:
         return _no_route(request, reply, place)
-    if (
-        status in RETRIED_STATUSES
-        or status >= HTTPStatus.INTERNAL_SERVER_ERROR
-        or said.code in ("CANCELLED", "ABORTED")
-    ):
+    passes = (
+        status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        or status in _PASSING_STATUSES
+        or said.code in _PASSING_CODES
+    )
+    if passes and not _is_about_the_request(said):
         return ServerFailed(
             place=place, request=request.name, status=status, code=said.code, reply=said.words
         )
-    if "Changing param values is not allowed" in said.words:
-        hint = "Params are set once: log it under another key, or as a tag."
-        code = PARAM_ALREADY_SET
-        return InvalidRequest(place=place, request=request.name, code=code, reply=said.words, hint=hint)
-    return InvalidRequest(place=place, request=request.name, code=said.code, reply=said.words)
+    code = PARAM_ALREADY_SET if _PARAM_IS_SET in said.words else said.code
+    return InvalidRequest(place=place, request=request.name, code=code, reply=said.words)
 
 
 def _unauthorized(request: HttpRequest, reply: HttpReply, place: str, said: _Said) -> MlopusError:
@@ -119,6 +140,8 @@ def _missing(request: HttpRequest, status: int, said: _Said) -> Named | None:
     if (match := _UNKNOWN_WORKSPACE.search(said.words)) is not None:
         return Named("workspace", match[1])
     if said.code in _MISSING or (status == HTTPStatus.NOT_FOUND and said.code not in _NOT_DONE_HERE):
+        return request.missing
+    if _UNKNOWN_MODEL.search(said.words) is not None:
         return request.missing
     if said.code == "INVALID_PARAMETER_VALUE" and (
         request.is_lookup or _UNKNOWN_ALIAS.fullmatch(said.words) is not None
