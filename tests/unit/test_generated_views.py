@@ -125,7 +125,14 @@ def test_a_verb_says_what_each_argument_means(verb: str) -> None:
 @pytest.mark.parametrize("verb", ALL_VERBS)
 def test_a_verb_says_what_it_gives_and_how_it_fails(verb: str) -> None:
     doc, returns = inspect.getdoc(ALL_VERBS[verb]) or "", inspect.signature(ALL_VERBS[verb]).return_annotation
-    section = "Returns:" if returns.startswith("Search[") else "Fails with:"
+    sections = ["Returns:"] if returns.startswith("Search[") else ["Returns:", "Fails with:"]
 
     assert doc.partition("\n")[0].endswith((".", ":"))
-    assert f"\n{section}\n" in doc
+    assert [section for section in sections if f"\n{section}\n" not in doc] == []
+
+
+@pytest.mark.parametrize("verb", ALL_VERBS)
+def test_a_verb_shows_its_point_in_an_example_that_calls_it(verb: str) -> None:
+    example = (inspect.getdoc(ALL_VERBS[verb]) or "").partition("\nExample:\n")[2]
+
+    assert re.search(rf"\.{verb}\(", example)
