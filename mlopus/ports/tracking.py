@@ -65,7 +65,10 @@ class Tracking(Protocol):
         ...
 
     def find(self, spec: SearchSpec, token: PageToken = None) -> Result[Page, MlopusError]:
-        """One page of a search, as `prepare` describes it; the next with the token of the last."""
+        """One page of a search, as `prepare` describes it; the next with the token of the last.
+
+        A row that moves while pages are read may come twice; callers keep the first.
+        """
         ...
 
     def locate(self, version: VersionRecord, run: RunRecord | None) -> Result[ArtifactLocation, MlopusError]:
