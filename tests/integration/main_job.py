@@ -8,21 +8,25 @@ import math
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import attrs
 
 from mlopus import MlflowApi, RunApi, or_raise
 from mlopus.handles import ModelVersionApi
 
-PARAMS = {
+PARAMS: dict[str, Any] = {
     "data": {"rows": 1200, "path": "s3://bucket/points", "shuffled": True},
     "layers": (8, 4),
     "seed": None,
     "solver": "least squares",
     "version": "1.10",
 }
-METRICS = {"epoch": 3.0, "fit": {"loss": 0.125, "worst": math.inf}}
-TAGS = {"reviewed": False, "team": {"name": "Größe", "since": datetime(2024, 4, 1, 9, tzinfo=UTC)}}
+METRICS: dict[str, Any] = {"epoch": 3.0, "fit": {"loss": 0.125, "worst": math.inf}}
+TAGS: dict[str, Any] = {
+    "reviewed": False,
+    "team": {"name": "Größe", "since": datetime(2024, 4, 1, 9, tzinfo=UTC)},
+}
 PURPOSE = {"purpose": "the main job"}
 RUN_NAME = "fit a line"
 STAGE = {"stage": "tried"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import attrs
 import pytest
@@ -167,14 +167,14 @@ SCENARIOS: tuple[Scenario, ...] = (
 )
 
 
-def name_of(mode: dict[str, bool]) -> str:
+def name_of(mode: dict[str, Any]) -> str:
     return " and ".join(key.removeprefix("gives_") for key, given in mode.items() if given) or "nothing"
 
 
 @pytest.mark.parametrize("mode", tuple(modes()), ids=name_of)
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
 def test_execution_ends_where_simulation_says(
-    scenario: Scenario, mode: dict[str, bool], tmp_path: Path
+    scenario: Scenario, mode: dict[str, Any], tmp_path: Path
 ) -> None:
     world = world_with(mode, tmp_path)
     call = or_raise(scenario(world))
@@ -188,7 +188,7 @@ def test_execution_ends_where_simulation_says(
     assert held_by(world, expected) == simulated(expected)
 
 
-def world_with(mode: dict[str, bool], folder: Path) -> World:
+def world_with(mode: dict[str, Any], folder: Path) -> World:
     given = mlopus.testing.in_memory().repositories
     store = MemoryArtifactStore(**mode)
     api = MlflowApi(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import httpx
 import pytest
 
 import mlopus
@@ -233,18 +234,12 @@ def test_a_moved_alias_is_not_served_from_the_cache(
 ) -> None:
     api = mlopus.connect(mlflow_server.uri, cache_dir=tmp_path / "cache")
     or_raise(api.get_model_artifact((by_mlflow.name, "@moving")))
-    mlflow_server.run_mlflow_client(
-        """
-        import mlflow
-        client = mlflow.MlflowClient()
-        second = client.create_model_version(name, source, run_id)
-        client.set_registered_model_alias(name, "moving", second.version)
-        print("null")
-        """,
-        name=by_mlflow.name,
-        source=or_raise(api.get_run(by_mlflow.run_id)).repo + "/notes",
-        run_id=by_mlflow.run_id,
-    )
+    notes = f"{or_raise(api.get_run(by_mlflow.run_id)).repo}/notes"
+    with httpx.Client(base_url=f"{mlflow_server.uri}/api/2.0/mlflow") as client:
+        version = {"name": by_mlflow.name, "source": notes, "run_id": by_mlflow.run_id}
+        client.post("/model-versions/create", json=version).raise_for_status()
+        alias = {"name": by_mlflow.name, "alias": "moving", "version": "2"}
+        client.post("/registered-models/alias", json=alias).raise_for_status()
 
     artifact = or_raise(api.get_model_artifact((by_mlflow.name, "@moving")))
 

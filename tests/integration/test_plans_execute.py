@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import attrs
 import pytest
@@ -14,7 +15,7 @@ from mlopus import Plan, Result, errors, or_raise
 from mlopus.api.planning import PlanVerbs
 from mlopus.errors import MlopusError
 from tests.integration.main_job import Job, write_model
-from tests.integration.snapshots import bytes_below, state_of
+from tests.integration.snapshots import State, bytes_below, state_of
 from tests.integration.stores import Store, new_name
 
 Planned: TypeAlias = Callable[[PlanVerbs, Job, Path], Result[Plan, MlopusError]]
@@ -238,20 +239,14 @@ def _cause(failure: MlopusError) -> MlopusError:
 
 @attrs.frozen
 class _Everything:
-    online: Any
-    cached: Any
+    """What the server, the folders and the metadata cache hold, and when each cached row was taken."""
+
+    online: State
+    cached: State
+    taken_at: tuple[datetime | None, ...]
 
 
 def _everything(job: Job, *folders: Path) -> _Everything:
-    cached = [row.as_of for search in _cached(job) for row in or_raise(search.all())]
-    return _Everything(state_of(job.api, job.name, job.folder, *folders), cached)
-
-
-def _cached(job: Job) -> tuple[Any, ...]:
-    offline = job.offline
-    query = {"exp.name": job.name}
-    return (
-        offline.find_exps({"name": job.name}),
-        offline.find_runs(query),
-        offline.find_models({"name": job.name}),
-    )
+    cached = state_of(job.offline, job.name)
+    taken_at = tuple(entity.as_of for entity in cached.entities)
+    return _Everything(state_of(job.api, job.name, job.folder, *folders), cached, taken_at)
