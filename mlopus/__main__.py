@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -19,7 +20,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     from mlopus.tour import run_tour  # noqa: PLC0415 (only for the tour)
 
-    return run_tour(chosen.tracking_uri, chosen.folder, sys.stdout, sys.stderr)
+    try:
+        return run_tour(chosen.tracking_uri, chosen.folder, sys.stdout, sys.stderr)
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
 
 
 if __name__ == "__main__":

@@ -51,6 +51,8 @@ def run_tour(tracking_uri: str | None, folder: str | None, out: TextIO, err: Tex
     except ValueError as exc:
         print(f"the tour cannot start: {exc}", file=err)
         return 1
+    except BrokenPipeError:
+        raise
     except OSError as exc:
         print(f"the tour cannot use {place}: {exc}", file=err)
         return 1

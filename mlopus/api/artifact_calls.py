@@ -187,6 +187,7 @@ def log_run_artifact(
     allow_duplication: bool | None = None,
     use_cache: bool | None = None,
     mirror: bool = False,
+    overwrite: bool = False,
 ) -> Result[Call, MlopusError]:
     """`log_run_artifact`."""
     key = run_key(run)
@@ -213,6 +214,7 @@ def log_run_artifact(
         from_callback=written.unwrap().from_callback,
         options=options,
         mirror=mirror,
+        overwrite=overwrite,
     )
     return Success(
         Call(

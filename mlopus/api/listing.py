@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import BinaryIO
 
 import attrs
@@ -108,30 +109,38 @@ def _folders_of(paths: tuple[str, ...]) -> set[str]:
 
 
 def _entries(
-    sizes: dict[str, int | None], empty_folders: tuple[str, ...], prefix: str, root_name: str
+    files: dict[str, tuple[int | None, datetime | None]],
+    empty_folders: tuple[str, ...],
+    prefix: str,
+    root_name: str,
 ) -> tuple[ArtifactEntry, ...]:
-    folders = _folders_of((*sizes, *empty_folders)) | set(empty_folders)
-    found = [(path, True, None) for path in folders] + [(path, False, size) for path, size in sizes.items()]
+    folders = _folders_of((*files, *empty_folders)) | set(empty_folders)
+    found: list[tuple[str, bool, int | None, datetime | None]]
+    found = [(path, True, None, None) for path in folders]
+    found += [(path, False, *told) for path, told in files.items()]
     entries = [
         ArtifactEntry(
             path=join_path(prefix, path),
             name=base_name(join_path(prefix, path)) or root_name,
             is_dir=is_dir,
             size_bytes=size,
+            modified_time=modified_time,
         )
-        for path, is_dir, size in found
+        for path, is_dir, size, modified_time in found
     ]
     return tuple(sorted(entries, key=lambda entry: entry.path))
 
 
 def _of_tree(tree: RemoteTree, prefix: str, root_name: str) -> tuple[ArtifactEntry, ...]:
-    sizes = {file.path: file.size_bytes for file in tree.files}
-    return _entries(sizes, tree.empty_folders, prefix, root_name)
+    files = {file.path: (file.size_bytes, file.modified_time) for file in tree.files}
+    return _entries(files, tree.empty_folders, prefix, root_name)
 
 
 def _of_manifest(manifest: Manifest, prefix: str, *, recursive: bool) -> tuple[ArtifactEntry, ...]:
-    sizes: dict[str, int | None] = {file.path: file.size_bytes for file in manifest.files}
-    entries = _entries(sizes, manifest.empty_folders, prefix, manifest.name)
+    files: dict[str, tuple[int | None, datetime | None]] = {
+        file.path: (file.size_bytes, None) for file in manifest.files
+    }
+    entries = _entries(files, manifest.empty_folders, prefix, manifest.name)
     if recursive:
         return entries
     return tuple(entry for entry in entries if "/" not in (path_below(entry.path, prefix) or ""))

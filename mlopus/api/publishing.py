@@ -28,6 +28,7 @@ class PublishVerbs(ApiCore):
         allow_duplication: bool | None = None,
         use_cache: bool | None = None,
         mirror: bool = False,
+        overwrite: bool = False,
     ) -> Result[Receipt, MlopusError]:
         """Publish a file or folder at a path of a run. By default the user's source stays untouched.
 
@@ -50,6 +51,7 @@ class PublishVerbs(ApiCore):
                 True.
             use_cache: Whether the artifact is also cached; None is yes, but for stores on this disk.
             mirror: Also remove files from the store that the source lacks.
+            overwrite: Change bytes although a registered version points to them.
 
         Returns:
             The receipt: what was sent, kept and removed.
@@ -81,7 +83,7 @@ class PublishVerbs(ApiCore):
         from mlopus.execution.receipts import Receipt
 
         call = artifact_calls.log_run_artifact(
-            self, run, source, path_in_run, keep_the_source, allow_duplication, use_cache, mirror
+            self, run, source, path_in_run, keep_the_source, allow_duplication, use_cache, mirror, overwrite
         )
         return self._performed(call, Receipt)
 

@@ -15,7 +15,8 @@ from immutabledict import immutabledict
 from mlopus.domain.frozen import Value, thaw
 from mlopus.domain.status import EntityKind, LifecycleStage, RunStatus
 
-Nested = immutabledict[str, Value]
+Nested = immutabledict[str, Any]
+"""Nested values, typed so that a program may read on: `run.params["opt"]["lr"]`."""
 _UNCOMPARED = frozenset({"api", "as_of"})
 
 

@@ -171,10 +171,11 @@ class RunApi(Run):
         allow_duplication: bool | None = None,
         use_cache: bool | None = None,
         mirror: bool = False,
+        overwrite: bool = False,
     ) -> Result[Receipt, MlopusError]:
         """See `MlflowApi.log_run_artifact`."""
         return self.api.log_run_artifact(
-            self, source, path_in_run, keep_the_source, allow_duplication, use_cache, mirror
+            self, source, path_in_run, keep_the_source, allow_duplication, use_cache, mirror, overwrite
         )
 
     def log_model_version(

@@ -134,7 +134,7 @@ def _way_conflict(job: Job) -> AlreadyExists | None:
 
 def _use_conflict(job: Job) -> PathInUse | None:
     """Bytes of a registered version would become others, or get company."""
-    may_overwrite = isinstance(job.request, LogModelVersion) and job.request.overwrite
+    may_overwrite = job.request.overwrite
     if may_overwrite:
         return None
     uploads = (upload.file.path for upload in job.difference.uploads)

@@ -182,6 +182,7 @@ class LogRunArtifact:
     from_callback: bool
     options: PublishOptions
     mirror: bool
+    overwrite: bool
 
 
 @attrs.frozen(kw_only=True)

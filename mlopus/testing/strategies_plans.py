@@ -313,6 +313,7 @@ def publishes(draw: st.DrawFn) -> tuple[PublishRequest, World]:
             path_in_run=path,
             from_callback=from_callback,
             options=options,
+            overwrite=draw(_BOOLEANS),
             mirror=draw(_BOOLEANS),
         )
     else:

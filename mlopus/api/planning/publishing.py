@@ -30,11 +30,20 @@ class PublishPlans(PlanCore):
         allow_duplication: bool | None = None,
         use_cache: bool | None = None,
         mirror: bool = False,
+        overwrite: bool = False,
     ) -> Result[Plan, MlopusError]:
         """The plan of `MlflowApi.log_run_artifact`."""
         return self._api.planned(
             artifact_calls.log_run_artifact(
-                self._api, run, source, path_in_run, keep_the_source, allow_duplication, use_cache, mirror
+                self._api,
+                run,
+                source,
+                path_in_run,
+                keep_the_source,
+                allow_duplication,
+                use_cache,
+                mirror,
+                overwrite,
             )
         )
 

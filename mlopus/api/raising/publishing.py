@@ -30,11 +30,12 @@ class RaisingPublishVerbs(RaisingCore):
         allow_duplication: bool | None = None,
         use_cache: bool | None = None,
         mirror: bool = False,
+        overwrite: bool = False,
     ) -> Receipt:
         """See `MlflowApi.log_run_artifact`."""
         return or_raise(
             self.results.log_run_artifact(
-                run, source, path_in_run, keep_the_source, allow_duplication, use_cache, mirror
+                run, source, path_in_run, keep_the_source, allow_duplication, use_cache, mirror, overwrite
             )
         )
 

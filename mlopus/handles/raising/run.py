@@ -172,11 +172,12 @@ class RaisingRun(Run):
         allow_duplication: bool | None = None,
         use_cache: bool | None = None,
         mirror: bool = False,
+        overwrite: bool = False,
     ) -> Receipt:
         """See `MlflowApi.log_run_artifact`."""
         return or_raise(
             self.results.log_artifact(
-                source, path_in_run, keep_the_source, allow_duplication, use_cache, mirror
+                source, path_in_run, keep_the_source, allow_duplication, use_cache, mirror, overwrite
             )
         )
 
