@@ -19,6 +19,11 @@ def _at_least_zero(_: object, attribute: attrs.Attribute[Any], value: float | No
         raise ValueError(f"{attribute.name} is {value!r}, and must be 0 or more")
 
 
+def _at_least_one(_: object, attribute: attrs.Attribute[Any], value: int | None) -> None:
+    if value is not None and value < 1:
+        raise ValueError(f"{attribute.name} is {value!r}, and must be 1 or more")
+
+
 def _not_yet(_: object, attribute: attrs.Attribute[Any], value: bool) -> None:
     if value:
         raise ValueError(f"{attribute.name}=True: this version of mlopus cannot queue writes yet")
@@ -129,7 +134,7 @@ class Settings:
         factory=immutabledict, converter=_frozen, repr=False
     )
     scheme_map: immutabledict[str, str] = attrs.field(factory=immutabledict, converter=_frozen)
-    concurrency: int | None = attrs.field(default=None, validator=_at_least_zero)
+    concurrency: int | None = attrs.field(default=None, validator=_at_least_one)
     progress: Literal["auto", "on", "off"] = attrs.field(
         default="auto", validator=_one_of("auto", "on", "off")
     )

@@ -163,7 +163,13 @@ class TestSettings:
 
     @pytest.mark.parametrize(
         "setting",
-        [{"timeout_s": -1}, {"progress": "loud"}, {"text_codec": "yaml"}, {"max_age_s": float("nan")}],
+        [
+            {"timeout_s": -1},
+            {"progress": "loud"},
+            {"text_codec": "yaml"},
+            {"max_age_s": float("nan")},
+            {"concurrency": 0},
+        ],
         ids=str,
     )
     def test_out_of_their_range_are_refused(self, setting: dict[str, object], tmp_path: Path) -> None:
