@@ -33,7 +33,10 @@ def float_from_json(found: object) -> float:
 
 def moment_from_json(found: object) -> datetime:
     """The datetime of an ISO text with an offset."""
-    moment = datetime.fromisoformat(found) if isinstance(found, str) else None
+    try:
+        moment = datetime.fromisoformat(found) if isinstance(found, str) else None
+    except ValueError:
+        moment = None
     if moment is None or moment.tzinfo is None:
         raise ValueError(f"{found!r:.60} is no time with an offset")
     return moment

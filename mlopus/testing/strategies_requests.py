@@ -125,6 +125,7 @@ def requests() -> st.SearchStrategy[Request]:
             from_callback=_BOOLEANS,
             options=_OPTIONS,
             mirror=_BOOLEANS,
+            overwrite=_BOOLEANS,
         ),
         st.builds(
             LogModelVersion,
