@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from mlopus.domain.keys import EntityKey, key_of
 from mlopus.domain.records import Record
-from mlopus.errors import MlopusError, NotCached, Unavailable
-from mlopus.execution.fetching import RecentParents, with_parents
+from mlopus.errors import MlopusError
+from mlopus.execution.fetching import RecentParents, first_answer, with_parents, young_enough
 from mlopus.execution.repositories import Repositories
 from mlopus.plans.steps import Ask, AskCache, AskServer
-from mlopus.result import Failure, Result, Success
+from mlopus.result import Failure, Result, Success, mapped
 
 
 class Reader:
@@ -57,18 +55,10 @@ class Reader:
         return with_parents(key, self.get, at_once=False)
 
     def _ask_in_turn(self, key: EntityKey) -> Result[Record, MlopusError]:
-        failure: MlopusError | None = None
-        for ask in self._ask:
-            result = self._server(key) if isinstance(ask, AskServer) else self._cache(key, ask)
-            if isinstance(result, Success):
-                return result
-            error = result.failure()
-            if not isinstance(error, NotCached | Unavailable):
-                return result
-            if failure is None or not isinstance(failure, Unavailable):
-                failure = error
-        assert failure is not None, "a reader asks somebody"  # noqa: S101
-        return Failure(failure)
+        return first_answer(
+            self._ask,
+            lambda ask: self._server(key) if isinstance(ask, AskServer) else self._cache(key, ask),
+        )
 
     def _server(self, key: EntityKey) -> Result[Record, MlopusError]:
         found = self._repositories.tracking.get(key)
@@ -82,9 +72,5 @@ class Reader:
         cached = self._repositories.cache.get(key)
         if isinstance(cached, Failure):
             return cached
-        row = cached.unwrap()
-        if ask.max_age_s is not None:
-            age = self._repositories.clock.now() - row.as_of
-            if age / timedelta(seconds=1) > ask.max_age_s:
-                return Failure(NotCached(kind="recent copy of", key=str(key), place="the cache"))
-        return Success(row.record)
+        young = young_enough(cached.unwrap(), ask, self._repositories.clock.now())
+        return mapped(young, lambda row: row.record)

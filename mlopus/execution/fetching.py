@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from mlopus.domain.keys import (
     AliasKey,
@@ -19,9 +20,11 @@ from mlopus.domain.records import ModelRecord, Record, RunRecord, VersionRecord
 from mlopus.errors import MlopusError, NotCached, NotFound, Unavailable
 from mlopus.execution.repositories import Repositories
 from mlopus.plans.outcomes import Fetched
-from mlopus.plans.steps import AskCache, AskServer, FetchEntity
+from mlopus.plans.steps import Ask, AskCache, AskServer, FetchEntity
+from mlopus.ports.metadata_cache import CachedRecord
 from mlopus.result import Failure, Result, Success
 
+T = TypeVar("T")
 RECENT_S = 60.0
 """How long an experiment that this API has seen is taken to be as it was."""
 
@@ -58,18 +61,27 @@ class RecentParents:
 def fetch(
     step: FetchEntity, repositories: Repositories, recent: RecentParents
 ) -> Result[Fetched, MlopusError]:
-    """Ask in the order of the step: the next one where an earlier lacks the entity or is unavailable.
+    """Ask in the order of the step: the next one where an earlier lacks the entity or is unavailable."""
 
-    The error of the first one that was unavailable is answered when nobody else has the entity: it
-    says more than that the cache lacks it.
+    def answer(ask: Ask) -> Result[Fetched, MlopusError]:
+        if isinstance(ask, AskServer):
+            return _from_server(step, repositories, recent)
+        return _from_cache(step.key, ask, repositories)
+
+    return first_answer(step.ask, answer)
+
+
+def first_answer(
+    asks: tuple[Ask, ...], answer: Callable[[Ask], Result[T, MlopusError]]
+) -> Result[T, MlopusError]:
+    """What the first gives that has it; others are asked if one lacks it or is unavailable.
+
+    The error of the first one that was unavailable is answered when nobody else has it: it says
+    more than that the cache lacks it.
     """
     failure: MlopusError | None = None
-    for ask in step.ask:
-        result = (
-            _from_server(step, repositories, recent)
-            if isinstance(ask, AskServer)
-            else _from_cache(step.key, ask, repositories)
-        )
+    for ask in asks:
+        result = answer(ask)
         if isinstance(result, Success):
             return result
         error = result.failure()
@@ -77,8 +89,16 @@ def fetch(
             return result
         if failure is None or not isinstance(failure, Unavailable):
             failure = error
-    assert failure is not None, "a fetch asks somebody"  # noqa: S101
+    assert failure is not None, "somebody is asked"  # noqa: S101
     return Failure(failure)
+
+
+def young_enough(row: CachedRecord, ask: AskCache, now: datetime) -> Result[CachedRecord, NotCached]:
+    """A row of the cache, if it is not older than what is asked for."""
+    if ask.max_age_s is not None and (now - row.as_of) / timedelta(seconds=1) > ask.max_age_s:
+        key = str(key_of(row.record))
+        return Failure(NotCached(kind="recent copy of", key=key, place="the cache"))
+    return Success(row)
 
 
 def _from_server(
@@ -117,11 +137,11 @@ def _from_cache(key: EntityKey, ask: AskCache, repositories: Repositories) -> Re
     found = with_parents(key, get, at_once=False)
     if isinstance(found, Failure):
         return found
-    oldest = min(taken)
-    age = repositories.clock.now() - taken[0]
-    if ask.max_age_s is not None and age / timedelta(seconds=1) > ask.max_age_s:
-        return Failure(NotCached(kind="recent copy of", key=str(key), place="the cache"))
-    return Success(Fetched(records=found.unwrap(), as_of=oldest))
+    records, oldest = found.unwrap(), min(taken)
+    young = young_enough(CachedRecord(record=records[0], as_of=taken[0]), ask, repositories.clock.now())
+    if isinstance(young, Failure):
+        return young
+    return Success(Fetched(records=records, as_of=oldest))
 
 
 def with_parents(
