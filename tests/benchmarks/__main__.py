@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import startup
+from tests.benchmarks import place, startup
 
-BENCHMARKS = {"startup": startup.main}
+BENCHMARKS = {"startup": startup.main, "place": place.main}
 
 
 def main(names: list[str]) -> None:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 
 from mlopus.plans.steps import LinkKind
-from mlopus.repositories.disk.files import errno_of
+from mlopus.repositories.disk.files import CHUNK_BYTES, errno_of
 
 _DISK_CANNOT = frozenset(
     {
@@ -39,8 +39,12 @@ class Ladder:
         self._kinds: tuple[LinkKind, ...] = kinds
         self._mode = mode
 
-    def put(self, source: str, target: str) -> LinkKind:
-        """Make `target`, which is not there yet, have the content of `source`; answers how.
+    def put(self, source: str, target: str) -> tuple[LinkKind, int | None]:
+        """Make `target`, which is not there yet, have the content of `source`.
+
+        Answers how, and of a copy how many bytes it has.
+
+        The source must be there: a symbolic link to nothing would be made without a word.
 
         Raises:
             OSError: Of the last way tried, if none works; of any that fails for another reason than
@@ -49,7 +53,7 @@ class Ladder:
         refusal = OSError(errno.ENOTSUP, "the disk offers none of the ways asked for", target)
         for kind in self._kinds:
             try:
-                _WAYS[kind](source, target, self._mode)
+                copied = _WAYS[kind](source, target, self._mode)
             except OSError as error:
                 number = errno_of(error)
                 if number in _DISK_CANNOT:
@@ -58,7 +62,7 @@ class Ladder:
                     raise
                 refusal = error
             else:
-                return kind
+                return kind, copied
         raise refusal
 
     def _give_up(self, kind: LinkKind) -> None:
@@ -93,19 +97,16 @@ def can_reflink(source: str, folder: str, name: str) -> bool:
 
 
 def _copy_bytes(reader: int, writer: int) -> int:
+    """Copy one open file to another; in the kernel, or by hand where it does not do that."""
     size = os.fstat(reader).st_size
     done = 0
-    while done < size:
-        try:
-            count = os.copy_file_range(reader, writer, size - done)
-        except (AttributeError, OSError) as error:
-            if done or (isinstance(error, OSError) and error.errno == errno.ENOSPC):
-                raise
-            break
-        if count == 0:
-            break
-        done += count
-    while chunk := os.read(reader, 1 << 20):  # also what the kernel would not copy, as of /proc
+    try:
+        while done < size and (count := os.copy_file_range(reader, writer, size - done)):
+            done += count
+    except (AttributeError, OSError) as error:
+        if done or (isinstance(error, OSError) and error.errno not in _DISK_CANNOT):
+            raise
+    while done < size and (chunk := os.read(reader, CHUNK_BYTES)):
         view = memoryview(chunk)
         while view:
             view = view[os.write(writer, view) :]
@@ -114,7 +115,6 @@ def _copy_bytes(reader: int, writer: int) -> int:
 
 
 def _symlink(source: str, target: str, mode: int) -> None:  # noqa: ARG001 (one shape for all ways)
-    os.stat(source)  # a link to nothing would be made without a word
     os.symlink(source, target)
 
 
@@ -130,13 +130,9 @@ def _reflink(source: str, target: str, mode: int) -> None:
     os.chmod(target, (given | mode & 0o200) & mode)
 
 
-def _copy(source: str, target: str, mode: int) -> None:
-    copy_file(source, target, mode)
-
-
-_WAYS: dict[LinkKind, Callable[[str, str, int], None]] = {
+_WAYS: dict[LinkKind, Callable[[str, str, int], int | None]] = {
     "symlink": _symlink,
     "hardlink": _hardlink,
     "reflink": _reflink,
-    "copy": _copy,
+    "copy": copy_file,
 }

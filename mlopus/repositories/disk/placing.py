@@ -20,7 +20,7 @@ from mlopus.plans.steps import LinkKind, PlacedFile, PlaceTree, TargetAbsent, Ta
 from mlopus.plans.tables import table_fault
 from mlopus.ports.meter import Meter
 from mlopus.ports.streams import TreeSource
-from mlopus.repositories.disk.files import CHUNK_BYTES, below, disk_failed, missing, remove_any
+from mlopus.repositories.disk.files import CHUNK_BYTES, disk_failed, missing, remove_any
 from mlopus.repositories.disk.links import READ_ONLY, Ladder
 from mlopus.repositories.disk.owner import Owner, is_abandoned
 from mlopus.repositories.disk.walk import Seen, walk_target
@@ -106,61 +106,22 @@ class Placement:
         """Everything that the target will be, at the hidden name."""
         if not self.step.is_file:
             os.mkdir(staged)
-            folders = {os.path.dirname(file.path) for file in self.step.files} | set(self.step.empty_folders)
-            for folder in sorted(folders - {""}):
-                os.makedirs(os.path.join(staged, folder), exist_ok=True)
-        ladder = Ladder(self.step.ladder, READ_ONLY)
+            folders = {file.path.rpartition("/")[0] for file in self.step.files}
+            for folder in sorted(folders.union(self.step.empty_folders) - {""}):
+                os.makedirs(f"{staged}/{folder}", exist_ok=True)
         local = self.source.local_path("")
-        root = None if local is None else os.path.abspath(local)
-        counts: dict[LinkKind, int] = {}
+        maker = _Maker(self.step.ladder, self.source, None if local is None else os.path.abspath(local))
         total_bytes = 0
-        for file in self.step.files:
-            put = self._put(file, below(staged, file.path), root, ladder)
-            if isinstance(put, Failure):
-                return put
-            kind = put.unwrap()
-            counts[kind] = counts.get(kind, 0) + 1
-            total_bytes += file.size_bytes or 0
-            self.meter.finished(file.path)
-        links: tuple[tuple[LinkKind, int], ...] = tuple(
-            (kind, counts[kind]) for kind in _LINK_KINDS if kind in counts
-        )
-        return Success(Transferred(file_count=len(self.step.files), total_bytes=total_bytes, links=links))
-
-    def _put(
-        self, file: PlacedFile, location: str, root: str | None, ladder: Ladder
-    ) -> Result[LinkKind, MlopusError]:
-        original = None if root is None else below(root, file.path)
         try:
-            if file.size_bytes == 0:
-                os.close(os.open(location, os.O_WRONLY | os.O_CREAT | os.O_EXCL, READ_ONLY))
-                return Success("copy")
-            kind = self._stream(file, location) if original is None else ladder.put(original, location)
+            for file in self.step.files:
+                maker.put(file, f"{staged}/{file.path}" if file.path else staged)
+                total_bytes += file.size_bytes or 0
+                self.meter.finished(file.path)
         except MlopusError as error:
             return Failure(error)
-        except OSError:
-            if original is not None and not os.path.exists(original):
-                return Failure(missing(file.path, original))
-            raise
-        if kind == "copy" and file.size_bytes is not None:
-            found = os.lstat(location).st_size
-            if found != file.size_bytes:
-                expected, seen = f"{file.size_bytes} bytes", f"{found} bytes"
-                return Failure(
-                    DigestMismatch(path=file.path, place=self.target, expected=expected, found=seen)
-                )
-        return Success(kind)
-
-    def _stream(self, file: PlacedFile, location: str) -> LinkKind:
-        """Copy a file that is on no disk."""
-        opened = self.source.open(file.path)
-        if isinstance(opened, Failure):
-            raise opened.failure()
-        handle = os.open(location, os.O_WRONLY | os.O_CREAT | os.O_EXCL, READ_ONLY)
-        with opened.unwrap() as reader, os.fdopen(handle, "wb") as writer:
-            while chunk := reader.read(CHUNK_BYTES):
-                writer.write(chunk)
-        return "copy"
+        return Success(
+            Transferred(file_count=len(self.step.files), total_bytes=total_bytes, links=maker.counts())
+        )
 
     def _swap(self, staged: str, old: str) -> StalePlan | None:
         """Give the tree its place. What was there is looked at again once nobody can reach it by name."""
@@ -192,6 +153,67 @@ class Placement:
                 raise
             return StalePlan(thing=self.target, expected=_told(TargetAbsent()), found="something new there")
         return None
+
+
+class _Maker:
+    """Makes the files of one target, each in the first way that works."""
+
+    def __init__(self, kinds: tuple[LinkKind, ...], source: TreeSource, root: str | None) -> None:
+        self._source = source
+        self._root = root
+        self._ladder = Ladder(kinds, READ_ONLY)
+        self._counts = dict.fromkeys(_LINK_KINDS, 0)
+        self._names: dict[str, frozenset[str]] = {}
+
+    def counts(self) -> tuple[tuple[LinkKind, int], ...]:
+        """How many files were made in each way."""
+        return tuple((kind, count) for kind, count in self._counts.items() if count)
+
+    def put(self, file: PlacedFile, location: str) -> None:
+        """Make one file.
+
+        Raises:
+            MlopusError: It is not in the tree, or not of the size it should have.
+            OSError: The disk refused it.
+        """
+        path, root = file.path, self._root
+        copied: int | None
+        if file.size_bytes == 0:
+            os.close(os.open(location, os.O_WRONLY | os.O_CREAT | os.O_EXCL, READ_ONLY))
+            self._counts["copy"] += 1
+            return
+        if root is None:
+            kind, copied = self._stream(path, location)
+        else:
+            original = f"{root}/{path}" if path else root
+            if not self._is_there(original):
+                raise missing(path, root)
+            kind, copied = self._ladder.put(original, location)
+        self._counts[kind] += 1
+        if copied is not None and file.size_bytes not in (None, copied):
+            expected, found = f"{file.size_bytes} bytes", f"{copied} bytes"
+            raise DigestMismatch(path=path, place="the placed copy", expected=expected, found=found)
+
+    def _is_there(self, original: str) -> bool:
+        """Whether a file has a name in the tree: asked of whole folders, which costs less than of files."""
+        folder, _, name = original.rpartition("/")
+        names = self._names.get(folder)
+        if names is None:
+            names = frozenset(os.listdir(folder)) if os.path.isdir(folder) else frozenset[str]()
+            self._names[folder] = names
+        return name in names
+
+    def _stream(self, path: str, location: str) -> tuple[LinkKind, int]:
+        """Copy a file that is on no disk."""
+        opened = self._source.open(path)
+        if isinstance(opened, Failure):
+            raise opened.failure()
+        copied = 0
+        handle = os.open(location, os.O_WRONLY | os.O_CREAT | os.O_EXCL, READ_ONLY)
+        with opened.unwrap() as reader, os.fdopen(handle, "wb") as writer:
+            while chunk := reader.read(CHUNK_BYTES):
+                copied += writer.write(chunk)
+        return "copy", copied
 
 
 def _rename_file(staged: str, target: str) -> None:
