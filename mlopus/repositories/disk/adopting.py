@@ -20,7 +20,7 @@ from mlopus.plans.outcomes import Transferred
 from mlopus.plans.steps import LinkKind, StageFiles
 from mlopus.ports.meter import Meter
 from mlopus.ports.streams import TreeSource
-from mlopus.repositories.disk.files import disk_failed, missing, sync_file
+from mlopus.repositories.disk.files import disk_failed, missing
 from mlopus.repositories.disk.links import Ladder
 from mlopus.repositories.parallel import for_each
 from mlopus.result import Failure, Result, Success
@@ -46,7 +46,7 @@ class MovedFile:
 class Receiver(Protocol):
     """Where adopted files go."""
 
-    def put(self, file: ManifestFile, fill: Callable[[str], None]) -> None:
+    def put(self, file: ManifestFile, fill: Callable[[str], object]) -> None:
         """Add a file that a function makes at a path."""
         ...
 
@@ -134,12 +134,8 @@ class Adoption:
             return "copy"
         ladder = self._reflinks
 
-        def fill(location: str) -> None:
-            ladder.put(local, location)
-            sync_file(location)
-
         try:
-            self._receiver.put(row, fill)
+            self._receiver.put(row, lambda location: ladder.put(local, location))
         except OSError:
             if "copy" not in self._step.ladder:
                 raise

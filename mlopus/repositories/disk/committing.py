@@ -24,9 +24,11 @@ from mlopus.repositories.disk.files import (
     remove_any,
     remove_emptied,
     remove_hollow,
+    sync_all,
     sync_file,
     sync_folder,
     write_durably,
+    write_new,
 )
 from mlopus.repositories.disk.layout import Layout, content_name, is_content_name
 from mlopus.repositories.disk.manifests import (
@@ -67,7 +69,8 @@ class Commit:
         try:
             tree = self._finished()
             key = tree.manifest.key
-            self._reveal(key, tree)
+            is_there = os.path.exists(self.layout.tree(key))
+            self.recent.put(key, self._mended(key, tree) if is_there else self._revealed(key, tree))
             self._protect_moved(key, tree)
             self._write_entry(key)
             self._take_sources(key, tree)
@@ -95,40 +98,45 @@ class Commit:
         """The tree with everything that belongs to it, safe on the disk."""
         for folder in (*self.step.empty_folders, *([] if self.step.is_file else [""])):
             os.makedirs(below(self.content, folder), exist_ok=True)
-        for moved in self.moved:
-            if moved.is_same_inode:
-                sync_file(below(self.content, moved.file.path))
-        if self.share:
-            share_files(self.layout, self.content, self.files, os.path.join(self.folder, "link"))
-        manifest = Manifest.of(
+        rows = Manifest.of(
             self.step.name, self.files, is_file=self.step.is_file, empty_folders=self.step.empty_folders
         )
-        mtimes_ns = tuple(os.lstat(below(self.content, file.path)).st_mtime_ns for file in manifest.files)
-        tree = StoredTree(manifest, mtimes_ns)
-        write_durably(os.path.join(self.tree, f"{manifest.key}.json"), manifest_to_json(tree), 0o444)
-        if not self.step.is_file:
-            names = {above for file in self.files for above in folders_above(file.path)}
-            for name in ("", *names, *self.step.empty_folders):
-                sync_folder(below(self.content, name))
+        key, content = rows.key, self._named_content()
+        is_new = not os.path.exists(self.layout.tree(key))
+        if self.share and is_new:
+            share_files(self.layout, content, self.files, os.path.join(self.folder, "link"))
+        files = [below(content, file.path) for file in rows.files]
+        tree = StoredTree(rows, tuple(os.lstat(file).st_mtime_ns for file in files))
+        write_new(os.path.join(self.tree, f"{key}.json"), manifest_to_json(tree), 0o444)
+        return tree
+
+    def _named_content(self) -> str:
+        """The staged file or folder, once it has the name of the tree."""
         named = os.path.join(self.tree, content_name(self.step.name))
         if named != self.content:
             os.rename(self.content, named)
-        sync_folder(self.tree)
-        return tree
+        return named
 
-    def _reveal(self, key: str, tree: StoredTree) -> None:
-        """Make the tree visible; an equal one that is there already is used, and mended where damaged."""
+    def _revealed(self, key: str, tree: StoredTree) -> StoredTree:
+        """Make the tree visible, once the disk has all of it; answers the tree that is there then."""
+        content = os.path.join(self.tree, content_name(self.step.name))
+        files = [below(content, file.path) for file in tree.manifest.files]
+        folders = {above for file in self.files for above in folders_above(file.path)}
+        folders.update(self.step.empty_folders, [] if self.step.is_file else [""])
+        manifest = os.path.join(self.tree, f"{key}.json")
+        sync_all([manifest, *files], [self.tree, *(below(content, folder) for folder in folders)])
         make_folders_durably(self.layout.trees)
         try:
             os.rename(self.tree, self.layout.tree(key))
         except OSError as error:
             if error.errno not in _IS_THERE:
                 raise
-            self._mend(key, tree)
+            return self._mended(key, tree)
         sync_folder(self.layout.trees)
-        self.recent.put(key, tree)
+        return tree
 
-    def _mend(self, key: str, tree: StoredTree) -> None:
+    def _mended(self, key: str, tree: StoredTree) -> StoredTree:
+        """Use the equal tree that is there already, with our files in the place of damaged ones."""
         found = read_tree(self.layout, key, RecentTrees())
         if isinstance(found, Failure):
             os.replace(os.path.join(self.tree, f"{key}.json"), self.layout.manifest(key))
@@ -140,12 +148,14 @@ class Commit:
             fresh, there = os.path.join(self.tree, content_name(self.step.name)), below(root, path)
             fresh = below(fresh, path)
             os.utime(fresh, ns=(mtimes[path], mtimes[path]))
+            sync_file(fresh)
             os.makedirs(os.path.dirname(there), exist_ok=True)
             if os.path.isdir(there) and not os.path.islink(there):
                 remove_any(there)
             os.replace(fresh, there)
         for folder in self.step.empty_folders:
             os.makedirs(below(root, folder), exist_ok=True)
+        return stored
 
     def _protect_moved(self, key: str, tree: StoredTree) -> None:
         if not self.share:

@@ -6,11 +6,12 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from mlopus.errors import NotFound, StoreFailed
 
 CHUNK_BYTES = 1024 * 1024
+_FEW = 8
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
 _NO_FOLDER_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES})
 _HINTS = {
@@ -69,6 +70,36 @@ def sync_file(path: str) -> None:
         os.close(handle)
 
 
+def sync_all(files: Sequence[str], folders: Sequence[str]) -> None:
+    """Wait until the disk has these files and folders, all on one disk.
+
+    Of more than a few the whole disk is asked, where the system can: many times faster than one by one.
+    """
+    if len(files) + len(folders) > _FEW and _sync_disk((*folders, *files)[0]):
+        return
+    for file in files:
+        sync_file(file)
+    for folder in folders:
+        sync_folder(folder)
+
+
+def _sync_disk(path: str) -> bool:
+    """Write everything out that the disk of a path has not got yet; False where no system call does that."""
+    import ctypes  # noqa: PLC0415 (only writers of many files need it)
+
+    library = ctypes.CDLL(None, use_errno=True)
+    if not hasattr(library, "syncfs"):
+        return False
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        if library.syncfs(handle) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), path)
+    finally:
+        os.close(handle)
+    return True
+
+
 def make_folders_durably(path: str) -> None:
     """Make a folder and those above it, each made to survive a power cut."""
     if os.path.isdir(path):
@@ -82,13 +113,16 @@ def make_folders_durably(path: str) -> None:
     sync_folder(parent)
 
 
-def write_durably(path: str, content: bytes, mode: int = 0o666) -> None:
-    """Write a new file, and wait until the disk has it."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(handle, "wb") as file:
+def write_new(path: str, content: bytes, mode: int = 0o666) -> None:
+    """Write a file that is not there yet."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
         file.write(content)
-        file.flush()
-        os.fsync(handle)
+
+
+def write_durably(path: str, content: bytes) -> None:
+    """Write a file that is not there yet, and wait until the disk has it."""
+    write_new(path, content)
+    sync_file(path)
 
 
 def sha256_of(path: str) -> str:

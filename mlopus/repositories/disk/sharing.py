@@ -99,7 +99,7 @@ def share_files(layout: Layout, content: str, files: Iterable[ManifestFile], scr
         if file.size_bytes:
             by_digest.setdefault(file.sha256, []).append(file)
     candidates = FileIndex(layout.file_index).find(by_digest)
-    roots = {key: _content_of(layout, key) for key, _ in candidates.values()}
+    roots = {key: _content_of(layout, key) for key in {key for key, _ in candidates.values()}}
     shared = 0
     for digest, alike in by_digest.items():
         key, path = candidates.get(digest, ("", ""))

@@ -58,7 +58,7 @@ class StagedFile:
             raise OtherContentError
 
     def complete(self) -> tuple[int, str]:
-        """Make the file last; answers its size and digest.
+        """Close the file; answers its size and digest. A commit sees to it that the disk has it.
 
         Its modification time becomes whole seconds, which every way of moving a cache can keep.
 
@@ -70,7 +70,6 @@ class StagedFile:
         now_ns = int(time.time()) * _NS
         try:
             os.utime(self._handle, ns=(now_ns, now_ns))
-            os.fsync(self._handle)
         except OSError as error:
             raise disk_failed(error, "writing", self._location) from error
         os.close(self._handle)

@@ -121,7 +121,7 @@ class DiskStaging:
         except OSError as error:
             _LOGGER.warning("%s was not removed: %s", self._place.folder, error)
 
-    def put(self, file: ManifestFile, fill: Callable[[str], None]) -> None:
+    def put(self, file: ManifestFile, fill: Callable[[str], object]) -> None:
         """Add a file that a function makes at the path it is given.
 
         Raises:
