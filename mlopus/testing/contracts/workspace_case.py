@@ -12,6 +12,7 @@ from mlopus.plans.steps import (
     LinkKind,
     PlacedFile,
     PlaceTree,
+    StoreTree,
     TargetAbsent,
     TargetExpectation,
 )
@@ -97,7 +98,7 @@ def place_of(
     kinds: tuple[LinkKind, ...] = ("copy",),
     expect: TargetExpectation = ABSENT,
     empty_folders: tuple[str, ...] = (),
-    tree: CachedTree | None = None,
+    tree: CachedTree | StoreTree | None = None,
 ) -> PlaceTree:
     """A step that places these files."""
     files = tuple(
