@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any, BinaryIO, TypeVar, cast
 
 import attrs
@@ -23,6 +22,7 @@ from mlopus.ports.streams import TreeSink, TreeSource
 from mlopus.repositories.disk.files import folders_above
 from mlopus.repositories.parallel import for_each
 from mlopus.repositories.process_local import PerProcess
+from mlopus.repositories.stores.fsspec_infos import entry, remote_file, told_with, validator_of
 from mlopus.repositories.stores.fsspec_systems import (
     OpenSystems,
     Place,
@@ -30,7 +30,6 @@ from mlopus.repositories.stores.fsspec_systems import (
     crosses_network,
     tells_sizes,
     told_by,
-    validator_of,
 )
 from mlopus.repositories.stores.fsspec_uploads import send
 from mlopus.repositories.stores.listing import folder_of, tree_of
@@ -43,7 +42,6 @@ T = TypeVar("T")
 
 _WORKERS = 8
 _BLOCK_BYTES = 4 * 1024 * 1024
-_TIMES = ("LastModified", "last_modified", "updated", "mtime", "modified", "created", "Last-Modified")
 
 
 @attrs.frozen(kw_only=True)
@@ -159,11 +157,15 @@ class FsspecStore:
         if fault is not None:
             return Failure(fault)
 
+        there = self._asked(url, "listing", lambda: self._still_there(self._place(url), paths))
+        if isinstance(there, Failure):
+            return there
+
         def remove_one(path: str) -> Result[bool, MlopusError]:
             done = self._asked(url, f"removing {path!r}", lambda: self._remove_one(self._place(url), path))
             return Success(False) if isinstance(done, Failure) and _is_gone(done) else done
 
-        removed = for_each(remove_one, paths, self.concurrency or _WORKERS)
+        removed = for_each(remove_one, there.unwrap(), self.concurrency or _WORKERS)
         if isinstance(removed, Failure):
             return removed
         pruned = self._asked(url, "removing folders", lambda: self._prune(self._place(url), paths))
@@ -196,7 +198,9 @@ class FsspecStore:
 
     def _found(self, place: Place) -> tuple[tuple[RemoteFile, ...], tuple[str, ...]]:
         self._count(place)
-        found = cast("dict[str, dict[str, Any]]", place.system.find(place.root, withdirs=True, detail=True))
+        with_folders = not place.has_atomic_writes  # which would hide an object of the same name
+        listing = place.system.find(place.root, withdirs=with_folders, detail=True)
+        found = cast("dict[str, dict[str, Any]]", listing)
         files: list[RemoteFile] = []
         folders: list[str] = []
         for name, info in found.items():
@@ -204,22 +208,24 @@ class FsspecStore:
             if info.get("type") == "directory" or str(name).endswith("/"):
                 folders.append(path.rstrip("/") if path.strip("/") else "")
             else:
-                files.append(_remote_file(path, info))
+                files.append(remote_file(path, info))
+        if place.takes_folders_for_files and len(files) > 1:
+            files = [file for file in files if file.path]
         if [file.path for file in files] == [""] and files[0].size_bytes is None:
             self._count(place)  # some filesystems list a single file without saying anything of it
-            files = [_remote_file("", place.system.info(place.root))]
+            files = [remote_file("", place.system.info(place.root))]
         return tuple(files), tuple(folders)
 
     def _directly_in(self, place: Place, url: str) -> tuple[ArtifactEntry, ...]:
         self._count(place)
         listed = cast("list[dict[str, Any]]", place.system.ls(place.root, detail=True))
-        entries = [_entry(place.relative(str(info["name"])), info, url) for info in listed]
-        return tuple(entry for entry in entries if entry.path or not entry.is_dir)
+        entries = [entry(place.relative(str(info["name"])), info, url) for info in listed]
+        return tuple(shown for shown in entries if shown.path or not shown.is_dir)
 
     def _fetch_one(self, url: str, file: RemoteFile, sink: TreeSink) -> Result[str | None, MlopusError]:
         place = self._place(url)
         with self._opened(place, file) as reader:
-            validator = validator_of(_told_of(reader))
+            validator = validator_of(told_with(reader))
             stale = validator_fault(file, validator, shown(url))
             if stale is not None:
                 return Failure(stale)
@@ -251,6 +257,13 @@ class FsspecStore:
             if path:
                 self._count(place)
                 place.system.makedirs(path, exist_ok=True)
+
+    def _still_there(self, place: Place, paths: tuple[str, ...]) -> tuple[str, ...]:
+        """Those of the files that are there, of a store that removes what is not there without a word."""
+        if not place.has_atomic_writes:
+            return paths
+        files, _ = self._found(place)
+        return tuple(sorted({file.path for file in files}.intersection(paths)))
 
     def _remove_one(self, place: Place, path: str) -> bool:
         self._count(place)
@@ -292,44 +305,3 @@ def _reason(error: Exception, url: str) -> str:
 
 def _is_gone(failure: Failure[MlopusError]) -> bool:
     return isinstance(failure.failure(), NotFound)
-
-
-def _told_of(reader: Any) -> Mapping[str, Any]:
-    """What came with an opened file: the headers of a stream, or what its filesystem asked for."""
-    reply = getattr(reader, "r", None)
-    if reply is not None:
-        return cast("Mapping[str, Any]", reply.headers)
-    details = getattr(reader, "details", None)
-    return cast("Mapping[str, Any]", details) if isinstance(details, Mapping) else {}
-
-
-def _remote_file(path: str, info: Mapping[str, Any]) -> RemoteFile:
-    size = info.get("size")
-    return RemoteFile(
-        path=path,
-        size_bytes=None if size is None else int(size),
-        validator=validator_of(info),
-        modified_time=_modified(info),
-    )
-
-
-def _entry(path: str, info: Mapping[str, Any], url: str) -> ArtifactEntry:
-    is_dir = info.get("type") == "directory" or str(info["name"]).endswith("/")
-    path = path.rstrip("/") if is_dir else path
-    file = _remote_file(path, info)
-    return ArtifactEntry(
-        path=path,
-        name=base_name(path) or base_name(shown(url).rstrip("/")),
-        is_dir=is_dir,
-        size_bytes=None if is_dir else file.size_bytes,
-        modified_time=None if is_dir else file.modified_time,
-    )
-
-
-def _modified(info: Mapping[str, Any]) -> datetime | None:
-    told = next((info[key] for key in _TIMES if info.get(key)), None)
-    if isinstance(told, datetime):
-        return told.astimezone(UTC) if told.tzinfo else told.replace(tzinfo=UTC)
-    if isinstance(told, (int, float)):
-        return datetime.fromtimestamp(told, UTC)
-    return None

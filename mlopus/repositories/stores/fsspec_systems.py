@@ -15,7 +15,6 @@ from mlopus.plans.facts import Told
 _ATOMIC_WRITES = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl"})
 _NO_NETWORK = frozenset({"memory", "local", "file"})
 _HTTP = frozenset({"http", "https"})
-_VALIDATORS = ("ETag", "etag", "generation", "version_id", "VersionId", "content_md5", "md5Hash")
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs", "az": "azure", "abfs": "azure"}
 
 
@@ -39,6 +38,11 @@ class Place:
             return ""
         below = name.removeprefix(f"{self.root}/")
         return unquote(below) if self.scheme in _HTTP else below
+
+    @property
+    def takes_folders_for_files(self) -> bool:
+        """Whether a folder that is listed comes as a file itself, too."""
+        return self.scheme in _HTTP
 
     @property
     def has_atomic_writes(self) -> bool:
@@ -119,9 +123,3 @@ def check_scheme(scheme: str) -> str | None:
         extra = _EXTRAS.get(scheme)
         return f"pip install 'mlopus[{extra}]'" if extra else str(error)
     return None
-
-
-def validator_of(info: Mapping[str, Any]) -> str | None:
-    """What a filesystem says of a file's content, if it says something that changes with it."""
-    told = next((info[key] for key in _VALIDATORS if info.get(key)), None)
-    return None if told is None else str(told).strip('"')
