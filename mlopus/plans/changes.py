@@ -7,7 +7,7 @@ the operation id of its request as the tag `mlopus.op`, so that doing it twice c
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import attrs
 from immutabledict import immutabledict
@@ -16,6 +16,10 @@ from mlopus.domain.keys import ExperimentKey, ModelKey, VersionKey
 from mlopus.domain.records import MetricSample, Texts
 from mlopus.domain.status import RunStatus
 from mlopus.plans.pending import Pending
+
+PARAM_ALREADY_SET: Final = "param already set"
+"""Code of the refusal to give a param another value."""
+PARAM_HINT: Final = "Params are set once: log it under another key, or as a tag."
 
 
 @attrs.frozen(kw_only=True)

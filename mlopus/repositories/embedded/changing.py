@@ -14,6 +14,8 @@ from mlopus.domain.records import ExperimentRecord, Record, RunRecord
 from mlopus.domain.status import EntityKind
 from mlopus.errors import AlreadyExists, InvalidRequest, MlopusError, NotFound
 from mlopus.plans.changes import (
+    PARAM_ALREADY_SET,
+    PARAM_HINT,
     CreateExperiment,
     CreateModel,
     CreateRun,
@@ -176,8 +178,7 @@ class Changing:
             before = run.params.get(key)
             if before is not None and before != text:
                 reply = f"param {key!r} of run {run.id} is {before!r} already, and cannot become {text!r}"
-                hint = "Params are set once; log it under another key, or as a tag."
                 return InvalidRequest(
-                    place=self.place, request="LogBatch", code="param already set", reply=reply, hint=hint
+                    place=self.place, request="LogBatch", code=PARAM_ALREADY_SET, reply=reply, hint=PARAM_HINT
                 )
         return None

@@ -37,6 +37,8 @@ from mlopus.domain.records import (
 from mlopus.domain.text import TextCodec, codec_named
 from mlopus.errors import AlreadyExists, InvalidRequest, MlopusError, NotFound
 from mlopus.plans.changes import (
+    PARAM_ALREADY_SET,
+    PARAM_HINT,
     CreateExperiment,
     CreateModel,
     CreateRun,
@@ -286,8 +288,7 @@ def _params_fault(run: RunRecord, batch: LogBatch) -> InvalidRequest | None:
         before = run.params.get(key)
         if before is not None and before != text:
             reply = f"param {key!r} of run {run.id} is {before!r} already, and cannot become {text!r}"
-            hint = "Params are set once; log it under another key, or as a tag."
             return InvalidRequest(
-                place=PLACE, request="LogBatch", code="param already set", reply=reply, hint=hint
+                place=PLACE, request="LogBatch", code=PARAM_ALREADY_SET, reply=reply, hint=PARAM_HINT
             )
     return None

@@ -24,18 +24,19 @@ from mlopus.errors import (
     UnreadableReply,
     Unsupported,
 )
+from mlopus.plans.changes import PARAM_ALREADY_SET, PARAM_HINT
 from mlopus.result import Failure, Result, Success
 from mlopus.wire.mlflow.http import HttpReply, HttpRequest, Named
 from mlopus.wire.mlflow.shapes import members, text
 
 EXCERPT_LENGTH: Final = 200
-PARAM_ALREADY_SET: Final = "param already set"
 
 _PASSING_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 _NOT_TAKEN_STATUSES = frozenset({408, 429})
 
 Headers: TypeAlias = immutabledict[str, str]
 
+_CHANGE_IT: Final = "Change what the server names, then call again."
 _TAKEN = frozenset({"RESOURCE_ALREADY_EXISTS", "ALREADY_EXISTS"})
 _MISSING = frozenset({"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"})
 _PASSING_CODES = frozenset({"CANCELLED", "ABORTED"})
@@ -122,8 +123,9 @@ def error_from_reply(request: HttpRequest, reply: HttpReply, place: str) -> Mlop
         return ServerFailed(
             place=place, request=request.name, status=status, code=said.code, reply=said.words
         )
-    code = PARAM_ALREADY_SET if _PARAM_IS_SET in said.words else said.code
-    return InvalidRequest(place=place, request=request.name, code=code, reply=said.words)
+    is_set = _PARAM_IS_SET in said.words
+    code, hint = (PARAM_ALREADY_SET, PARAM_HINT) if is_set else (said.code, _CHANGE_IT)
+    return InvalidRequest(place=place, request=request.name, code=code, reply=said.words, hint=hint)
 
 
 def _unauthorized(request: HttpRequest, reply: HttpReply, place: str, said: _Said) -> MlopusError:
