@@ -101,10 +101,10 @@ class Proofs:
         """Each file of the location as the newest entry that has it holds it."""
         found: dict[str, Held] = {}
         for entry in newest_first(self.cache, self.location):
-            is_same_store = entry.store_url == join_url(self.location.root_url, entry.path)
+            said = _said_of(entry, self.location)
             for path, file in self._files_of(entry):
-                validator = entry.validators.get(file.path) if is_same_store else None
-                found.setdefault(path, Held(entry=entry, file=file, validator=validator))
+                if path not in found:
+                    found[path] = Held(entry=entry, file=file, validator=said.get(file.path))
         return found
 
     @cached_property
@@ -160,15 +160,13 @@ def _state_of_tree(
     if exact_folders and frozenset(listing.empty_folders) != frozenset(part.empty_folders):
         return "changed"
     held = {file.path: file for file in part.files}
-    is_same_store = entry.store_url == join_url(proofs.location.root_url, entry.path)
-    inside = path_below(proofs.location.path, entry.path) or ""
+    said, inside = _said_of(entry, proofs.location), path_below(proofs.location.path, entry.path) or ""
     state: State = "same"
     for listed in listing.files:
         file = held.get(listed.path)
         if file is None:
             return "changed"
-        validator = entry.validators.get(join_path(inside, listed.path)) if is_same_store else None
-        match state_of(listed, file, validator):
+        match state_of(listed, file, said.get(join_path(inside, listed.path))):
             case "changed":
                 return "changed"
             case "unknown":
@@ -176,6 +174,11 @@ def _state_of_tree(
             case "same":
                 continue
     return state
+
+
+def _said_of(entry: Entry, location: ArtifactLocation) -> dict[str, str]:
+    """The validators of an entry, by path in its tree; those of another store say nothing here."""
+    return dict(entry.validators) if entry.store_url == join_url(location.root_url, entry.path) else {}
 
 
 def _reused(path: str, held: Held) -> ReusedFile:

@@ -27,13 +27,14 @@ class Learned:
         """A file as it is committed after it was fetched; a size that nobody tells is 0."""
         digest = file.sha256 or content_symbol(store_url, file)
         size = file.size_bytes or 0
-        digest, size = self.contents.get(content_symbol(store_url, file), (digest, size))
+        if self.contents:
+            digest, size = self.contents.get(content_symbol(store_url, file), (digest, size))
         return ManifestFile(path=file.path, size_bytes=size, sha256=digest)
 
     def validator(self, store_url: str, path: str, sha256: str) -> str | None:
         """What a store says of a file after it was sent."""
         symbol = validator_symbol(store_url, path, sha256)
-        return self.validators.get(symbol, symbol) or None
+        return (self.validators.get(symbol, symbol) if self.validators else symbol) or None
 
 
 NOTHING = Learned()
