@@ -36,7 +36,7 @@ def main(name: str, folder: str, seed: int, random_kills: int) -> dict[str, obje
             died_at += 1
             found[state] += 1
     moments = random.Random(seed)  # noqa: S311 (nothing is kept secret)
-    for _ in range(random_kills):
+    while sum(found.values()) < died_at + random_kills:  # what was done before the kill does not count
         delay = moments.uniform(0, seconds)
         state = _after_kill(make, folder, lambda scenario, delay=delay: _killed_after(delay, scenario))
         if state is not None:
