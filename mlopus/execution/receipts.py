@@ -9,7 +9,7 @@ import attrs
 
 from mlopus.plans.outcomes import Outcome, Removed, Transferred
 from mlopus.plans.plan import Plan
-from mlopus.plans.steps import Step
+from mlopus.plans.steps import PlaceTree, Step, TargetPresent
 
 
 @attrs.frozen(kw_only=True)
@@ -73,7 +73,7 @@ class Receipt:
 
     @property
     def removed_files(self) -> int:
-        """How many files were removed, from stores and from the user's folders.
+        """How many files were removed: from stores, from the source, and those a placement replaced.
 
         Example:
             >>> import mlopus
@@ -86,7 +86,7 @@ class Receipt:
             >>> run.log_artifact(lambda path: write(path, "a"), "out", mirror=True).unwrap().removed_files
             2
         """
-        return sum(done.outcome.file_count for done in self.steps if isinstance(done.outcome, Removed))
+        return sum(map(_removed_by, self.steps))
 
     @property
     def links(self) -> dict[str, int]:
@@ -113,3 +113,14 @@ class Receipt:
         done = f"{len(self.steps)} of {len(self.plan.steps)} steps"
         moved = f"{self.up_bytes:,} B up, {self.down_bytes:,} B down, {self.requests} requests"
         return f"{self.plan.verb}: {done}, {moved}"
+
+
+def _removed_by(done: StepReceipt) -> int:
+    """Files that one step removed; a placement replaces all that was at its target."""
+    match done.step, done.outcome:
+        case _, Removed(file_count=count):
+            return count
+        case PlaceTree(expect=TargetPresent(file_count=count)), _:
+            return count
+        case _:
+            return 0
