@@ -37,9 +37,17 @@ EXPS = tuple(
     ExperimentRecord(id=str(number), name=f"exp {number}", tags=immutabledict(a=text))
     for number, text in enumerate(("1", "[1, 2]", "x"))
 )
-EXTREMES = (
-    *("x" * 300, "x" * 301, str(2**63), str(-(2**80)), "1e400", "null"),
-    *('[{"a": 1, "b": [2]}]', "[[1], []]"),
+# Few paths and few values, so that runs share them, and queries meet them.
+PATHS = ("a", "a", "b", "a.b", "a.b", "a.0", "a.b.c", "b.a", "a.b.0")
+TEXTS = (
+    *("1", "1", "2", "10", "1.5", "true", "null", "x", "ab", "{}", "2024-04-01T09:00:00.000000+00:00"),
+    *("[]", "[1, 2]", "[1, 2]", "[2]", "[[1], 2]", '[{"b": 1}]', '[{"b": [1, 2]}, 3]', '["x", null]'),
+    *("x" * 300, "x" * 301, str(2**63), str(-(2**80)), "1e400", "a'b\"c", "\ud800"),
+)
+OPERANDS = (
+    *(1, 1, 2, 1.5, 10, math.nan, math.inf, 2**63 - 1, True, None, None, "x", "ab", "x" * 300, "1"),
+    *([], [1, 2], [2], [1], [[1], 2], {}, {"b": 1}, "a'b\"c", mongo.DATES[0]),
+    *("r1", "FAILED", "exp 1", "name", "0"),
 )
 
 
@@ -49,15 +57,16 @@ def _text(value: Any) -> str:
     return written.unwrap() if isinstance(written, Success) else PLAIN.write((freeze(value),)).unwrap()
 
 
-texts = st.one_of(mongo.values().map(_text), st.sampled_from(EXTREMES), st.sampled_from(mongo.TEXTS))
-flat_texts = st.dictionaries(mongo.paths, texts, max_size=4).map(immutabledict)
+texts = st.one_of(st.sampled_from(TEXTS), st.sampled_from(TEXTS), mongo.values().map(_text))
+below = st.one_of(st.sampled_from(PATHS), st.sampled_from(PATHS), mongo.paths)
+flat_texts = st.dictionaries(below, texts, min_size=1, max_size=5).map(immutabledict)
 flat_floats = st.dictionaries(
-    mongo.paths, st.one_of(st.sampled_from(mongo.NUMBERS).map(float), st.floats()), max_size=3
+    below, st.one_of(st.sampled_from((1.0, 1.0, 2.0, math.nan, math.inf)), st.floats()), max_size=3
 ).map(immutabledict)
 fields = st.fixed_dictionaries(
     {
         "exp_id": st.sampled_from(("0", "1", "2")),
-        "name": st.none() | mongo.texts,
+        "name": st.sampled_from((None, "name", "name", "x", "")),
         "status": st.none() | st.sampled_from(RunStatus),
         "start_time": st.none() | mongo.dates,
         "end_time": st.none() | mongo.dates,
@@ -68,17 +77,17 @@ fields = st.fixed_dictionaries(
         "lifecycle_stage": st.sampled_from(("active", "active", "deleted")),
     }
 )
-run_lists = st.lists(fields, max_size=7).map(
+run_lists = st.lists(fields, min_size=1, max_size=12).map(
     lambda rows: tuple(RunRecord(id=f"r{number}", **row) for number, row in enumerate(rows))
 )
 
 OWN_PATHS = ("id", "name", "status", "start_time", "end_time", "repo", "exp.id", "exp.name", "exp.tags.a")
 WHOLE_PATHS = ("exp", "params", "metrics", "exp.tags.a.0", "name.a", "nothing", "start_time.0")
 paths = st.one_of(
-    st.tuples(st.sampled_from(("params", "params", "tags", "metrics")), mongo.paths).map(".".join),
+    *[st.tuples(st.sampled_from(("params", "params", "tags", "metrics")), below).map(".".join)] * 2,
     st.sampled_from(OWN_PATHS + WHOLE_PATHS),
 )
-operands = st.one_of(mongo.values(max_leaves=4), st.sampled_from(("r1", "FAILED", "exp 1", *EXTREMES)))
+operands = st.one_of(st.sampled_from(OPERANDS), st.sampled_from(OPERANDS), mongo.values(max_leaves=4))
 
 
 @st.composite
@@ -93,7 +102,7 @@ def queries(draw: st.DrawFn) -> dict[str, Any]:
             for key, value in query.items()
         }
 
-    return moved(draw(mongo.queries(operands)))
+    return moved(draw(st.just({}) | mongo.queries(operands) | mongo.queries(operands)))
 
 
 sortings = st.lists(st.tuples(paths, st.sampled_from((1, -1))), max_size=2, unique_by=lambda pair: pair[0])
@@ -129,47 +138,43 @@ def wanted_of(runs: tuple[RunRecord, ...], search: SearchSpec, codec: str) -> li
     return in_order(found, search, lambda record: documents[record.id])
 
 
+searches = st.builds(
+    SearchSpec,
+    kind=st.just("run"),
+    query=queries().map(lambda query: parse(query).unwrap()),
+    sorting=sortings.map(lambda pairs: parse_sorting(pairs).unwrap()),
+    view=views,
+    exp_ids=st.sampled_from((("0", "1", "2"), ("0", "1", "2"), ("1",))),
+    page_size=st.sampled_from((1, 2, 3, 100)),
+)
+
+
 @given(
     runs=run_lists,
-    query=queries(),
-    sorting=sortings,
-    exp_ids=st.sampled_from((("0", "1", "2"), ("1",), ("0", "2"))),
-    view=views,
-    page_size=st.integers(1, 8),
-    many=st.sampled_from((1, 2, 1500)),
-    stored_codec=st.sampled_from(("plain", "plain", "mlopus-1")),
-    codec=st.sampled_from(("plain", "plain", "mlopus-1")),
+    asked=st.lists(st.tuples(searches, st.sampled_from((1, 3, 1500))), min_size=1, max_size=8),
+    stored_codec=st.sampled_from(("plain", "plain", "plain", "mlopus-1")),
+    codec=st.sampled_from(("plain", "plain", "plain", "mlopus-1")),
 )
-def test_sqlite_finds_what_the_predicate_finds_in_the_same_order(  # noqa: PLR0917
+def test_sqlite_finds_what_the_predicate_finds_in_the_same_order(
     cache: SqliteMetadataCache,
     runs: tuple[RunRecord, ...],
-    query: dict[str, Any],
-    sorting: list[tuple[str, int]],
-    exp_ids: tuple[str, ...],
-    view: Any,
-    page_size: int,
-    many: int,
+    asked: list[tuple[SearchSpec, int]],
     stored_codec: str,
     codec: str,
 ) -> None:
-    search = SearchSpec(
-        kind="run",
-        query=parse(query).unwrap(),
-        sorting=parse_sorting(sorting).unwrap(),
-        view=view,
-        exp_ids=exp_ids,
-        page_size=page_size,
-    )
-
-    def look(connection) -> Failure[list[str]]:
+    def look(connection) -> Failure[list[list[str]]]:
         rows = Rows(connection, fresh(), stored_codec)
         rows.put((*EXPS[:2], *runs), NOON)
-        return Failure(keys_of(found_by(Evaluated(rows, codec, many), search)))  # so nothing is kept
+        found = [found_by(Evaluated(rows, codec, many), search) for search, many in asked]
+        return Failure([keys_of(records) for records in found])  # so nothing is kept
 
-    found = cache._database.write(look).failure()
+    answers = cache._database.write(look).failure()
 
-    wanted = keys_of(wanted_of(runs, search, codec))
-    assert (found if sorting else sorted(found)) == (wanted if sorting else sorted(wanted))
+    for (search, _), found in zip(asked, answers, strict=True):
+        wanted = keys_of(wanted_of(runs, search, codec))
+        assert (found if search.sorting.keys else sorted(found)) == (
+            wanted if search.sorting.keys else sorted(wanted)
+        )
 
 
 def _run(number: int, **fields: Any) -> RunRecord:

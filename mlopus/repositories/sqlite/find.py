@@ -21,7 +21,7 @@ from mlopus.repositories.sqlite.catalog import MANY, Catalog
 from mlopus.repositories.sqlite.compile import compile_query
 from mlopus.repositories.sqlite.conditions import marks
 from mlopus.repositories.sqlite.filters import ALL, Filter, every
-from mlopus.repositories.sqlite.ordering import Term, terms_of
+from mlopus.repositories.sqlite.ordering import BY_ID, Term, terms_of
 from mlopus.repositories.sqlite.readers import (
     Position,
     Reader,
@@ -116,14 +116,14 @@ def _stretches(
 ) -> list[_Stretch]:
     """One after the other they give all rows in order."""
     sid = catalog.space(spec.kind) or 0
-    if not terms:
+    if not spec.sorting.keys:
         return [lambda: Unsorted(scope=scope)]
-    first, *others = terms
+    first, *others = terms or (BY_ID,)
     if not walks or not first.is_walkable:
-        return [lambda: SortedAtOnce(scope=scope, terms=terms)]
+        return [lambda: SortedAtOnce(scope=scope, terms=(first, *others))]
 
     def present() -> Reader:
-        return Walk(scope=scope, terms=terms, sid=sid)
+        return Walk(scope=scope, terms=(first, *others), sid=sid)
 
     def missing() -> Reader | None:
         count, of = (1, 1) if first.kid is None else catalog.count_without(spec.kind, first.kid)

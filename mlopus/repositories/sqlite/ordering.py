@@ -57,6 +57,8 @@ class Term:
 
 
 TIES: Final = ("e.key", "e.number")
+BY_ID: Final = Term(descending=False, columns=("e.key",), column="key")
+"""The order where no sort key tells rows apart."""
 
 
 def terms_of(keys: Sequence[SortKey], kind: EntityKind, catalog: Catalog) -> tuple[Term, ...] | None:
