@@ -16,8 +16,9 @@ import attrs
 from immutabledict import immutabledict
 
 from mlopus.domain.frozen import Leaf
+from mlopus.domain.scalars import INT64
 from mlopus.errors import InvalidQuery
-from mlopus.query.values import INT64, from_numpy
+from mlopus.query.values import from_numpy
 from mlopus.result import Failure, Result, Success
 
 Frozen: TypeAlias = Leaf | re.Pattern[str] | tuple["Frozen", ...] | immutabledict[str, "Frozen"]

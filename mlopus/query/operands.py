@@ -10,11 +10,12 @@ from typing import Final, TypeAlias, cast
 from immutabledict import immutabledict
 
 from mlopus.domain.frozen import Value
+from mlopus.domain.scalars import INT64
 from mlopus.errors import InvalidQuery
 from mlopus.query.ast import Compare, CompareOp, Exists, In, Leaf, Mod, Path, Regex, Size, TypeIs, TypeName
 from mlopus.query.freeze import Frozen, Place
 from mlopus.query.operators import DISTINCT_NUMBERS, REGEX_OPTIONS, TYPES
-from mlopus.query.values import INT64, NUMBER_TYPES
+from mlopus.query.values import NUMBER_TYPES
 from mlopus.result import Failure, Result, Success, collect
 
 Parsed: TypeAlias = Result[Leaf, InvalidQuery]

@@ -17,6 +17,7 @@ import attrs
 from immutabledict import immutabledict
 
 from mlopus.domain.frozen import Value
+from mlopus.domain.scalars import INT64, epoch_ms
 from mlopus.query.ast import (
     And,
     Compare,
@@ -37,7 +38,7 @@ from mlopus.query.ast import (
     TypeName,
 )
 from mlopus.query.paths import SCALAR_TYPES, Predicate, Test, any_candidate
-from mlopus.query.values import INT64, MISSING, epoch_ms, order_key, plain, require_mapping
+from mlopus.query.values import MISSING, order_key, plain, require_mapping
 
 _Order: TypeAlias = Callable[[Any, Any], bool]
 

@@ -8,11 +8,13 @@ one another, in the order in which MongoDB sorts them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from enum import Enum
 from typing import Any, Final, TypeAlias, cast
 
 from immutabledict import immutabledict
+
+from mlopus.domain.scalars import epoch_ms
 
 OrderKey: TypeAlias = tuple[int, Any]
 
@@ -26,12 +28,8 @@ RANK_BOOL: Final = 8
 RANK_DATE: Final = 9
 
 NUMBER_TYPES: Final[frozenset[type]] = frozenset({int, float})
-INT64: Final = range(-(2**63), 2**63)
 
 NULL_KEY: Final[OrderKey] = (RANK_NULL, None)
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MS = timedelta(milliseconds=1)
 
 
 class Absent(Enum):
@@ -98,13 +96,6 @@ def require_mapping(name: str, value: object) -> None:
     if not isinstance(value, Mapping):
         msg = f"{name} must be a mapping, not a {type(value).__name__}"
         raise TypeError(msg)
-
-
-def epoch_ms(moment: datetime) -> int:
-    """Give an aware datetime as whole milliseconds since 1970, rounded down."""
-    if moment.utcoffset() is None:
-        raise TypeError("a document may not hold a datetime without a timezone")
-    return (moment - _EPOCH) // _MS
 
 
 def order_key(value: object) -> OrderKey:

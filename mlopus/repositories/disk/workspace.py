@@ -1,10 +1,14 @@
-"""The user's own files on this disk: sources to read, targets to fill, a folder for callbacks."""
+"""The user's own files on this disk: sources to read, targets to fill, a folder for callbacks.
+
+What only publishing and placing use is loaded there: most programs only read, and start-up counts.
+"""
 
 from __future__ import annotations
 
 import os
 import secrets
 import stat
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -17,7 +21,6 @@ from mlopus.plans.steps import PlaceTree, RemoveFiles
 from mlopus.plans.tables import table_fault
 from mlopus.ports.meter import Meter
 from mlopus.ports.streams import TreeSource
-from mlopus.repositories.disk.adopting import changed_since
 from mlopus.repositories.disk.files import (
     below,
     disk_failed,
@@ -28,12 +31,11 @@ from mlopus.repositories.disk.files import (
 )
 from mlopus.repositories.disk.folder_source import FolderSource
 from mlopus.repositories.disk.layout import is_tree_key, path_in_tree
-from mlopus.repositories.disk.placing import Placement, put_right, rows_of
-from mlopus.repositories.disk.walk import Seen, walk_source, walk_target
-from mlopus.repositories.parallel import for_each
 from mlopus.repositories.stores.urls import local_path_of
-from mlopus.repositories.target_digest import expectation_of
 from mlopus.result import Failure, Result, Success
+
+if TYPE_CHECKING:
+    from mlopus.repositories.disk.walk import Seen
 
 _LARGE_BYTES = 1024 * 1024
 _HASHING_THREADS = 4
@@ -61,6 +63,8 @@ class LocalWorkspace:
 
     def source_facts(self, path: str) -> Result[SourceFacts, MlopusError]:
         """What a file or folder holds, hashed. Links count as their content."""
+        from mlopus.repositories.disk.walk import walk_source
+
         root = self.resolve(path)
         try:
             walked = walk_source(root)
@@ -94,6 +98,10 @@ class LocalWorkspace:
 
         What a killed writer left at the target is put right first.
         """
+        from mlopus.repositories.disk.placing import put_right, rows_of
+        from mlopus.repositories.disk.walk import walk_target
+        from mlopus.repositories.target_digest import expectation_of
+
         root = self.resolve(path)
         try:
             put_right(root)
@@ -117,10 +125,14 @@ class LocalWorkspace:
         self, step: PlaceTree, target: str, source: TreeSource, meter: Meter
     ) -> Result[Transferred, MlopusError]:
         """Make a target hold a tree: the whole or nothing appears. `source` has the paths of the step."""
+        from mlopus.repositories.disk.placing import Placement
+
         return Placement(step=step, target=self.resolve(target), source=source, meter=meter).run()
 
     def remove(self, step: RemoveFiles, root: str) -> Result[Removed, MlopusError]:
         """Remove files and the folders that this empties; if one has changed, none is removed."""
+        from mlopus.repositories.disk.adopting import changed_since
+
         fault = table_fault((file.path for file in step.files), step.empty_folders)
         if fault is not None:
             return Failure(fault)
@@ -169,6 +181,7 @@ class LocalWorkspace:
 
 def _hashed(root: str, paths: tuple[str, ...]) -> Result[tuple[LocalFile, ...], MlopusError]:
     """Files with their digests: large ones on threads, where hashing leaves the interpreter free."""
+    from mlopus.repositories.parallel import for_each
 
     def hashed(path: str) -> Result[LocalFile, MlopusError]:
         return _hash(root, path)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from mlopus.domain.entities import MetricPoint
 from mlopus.domain.records import MetricSample
-from mlopus.query.values import epoch_ms
+from mlopus.domain.scalars import epoch_ms
 from mlopus.repositories.sqlite.attributes import stored_text
 from mlopus.wire.rows import moment_from_us
 

@@ -21,7 +21,7 @@ from datetime import datetime
 from typing import Final, TypeAlias
 
 from mlopus.domain.frozen import Value
-from mlopus.query.values import INT64, epoch_ms
+from mlopus.domain.scalars import INT64, epoch_ms
 
 SqlValue: TypeAlias = int | float | str
 AttributeRow: TypeAlias = tuple[str, int, int, SqlValue]

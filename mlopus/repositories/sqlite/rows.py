@@ -13,9 +13,9 @@ import attrs
 from mlopus.domain.documents import document_of
 from mlopus.domain.keys import AliasKey, EntityKey, ExperimentName, VersionKey, key_of
 from mlopus.domain.records import ExperimentRecord, ModelRecord, Record, RunRecord, VersionRecord
+from mlopus.domain.scalars import epoch_ms
 from mlopus.domain.status import EntityKind
 from mlopus.domain.text import TextCodec, codec_named
-from mlopus.query.values import epoch_ms
 from mlopus.repositories.sqlite.attributes import STRING, SqlValue, attribute_rows, stored_text
 from mlopus.repositories.sqlite.layout import LAYOUTS, stored_key
 from mlopus.repositories.sqlite.opening import Unusable
