@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mlopus.execution.receipts import Receipt
     from mlopus.execution.repositories import Repositories
     from mlopus.plans.plan import Plan
+    from mlopus.plans.steps import CommitTree
     from mlopus.ports.artifact_cache import ArtifactCache
     from mlopus.ports.artifact_store import ArtifactStore
     from mlopus.ports.clock import Clock
@@ -169,12 +170,25 @@ class ApiCore:
     def receipt_of(self, call: Result[Call, MlopusError]) -> Result[Receipt, MlopusError]:
         """The receipt of a call, planned and executed. A write that fails is also logged."""
         plan = self.planned(call, executed_once=True)
-        done = plan if isinstance(plan, Failure) else self._executed(plan.unwrap())
+        done = plan if isinstance(plan, Failure) else self._carried_out(call, plan.unwrap())
         if isinstance(done, Failure) and isinstance(call, Success) and call.unwrap().writes:
             from mlopus.plans.verbs import verb_of
 
             _LOGGER.error("%s failed: %s", verb_of(call.unwrap().request), done.failure())
         return done
+
+    def _carried_out(self, call: Result[Call, MlopusError], plan: Plan) -> Result[Receipt, MlopusError]:
+        """Execute a plan; one that fetches waits for others that fetch the same, and uses what they bring."""
+        commit = _fetched_commit(plan)
+        if commit is None:
+            return self._executed(plan)
+        artifacts = self.repositories.artifacts
+        before = artifacts.covering(commit.subject, commit.path, with_validators=False)
+        with artifacts.alone(commit.subject, commit.path):
+            if artifacts.covering(commit.subject, commit.path, with_validators=False) == before:
+                return self._executed(plan)
+            again = self.planned(call, executed_once=True)
+            return again if isinstance(again, Failure) else self._executed(again.unwrap())
 
     def _performed(self, call: Result[Call, MlopusError], value: type[T]) -> Result[T, MlopusError]:
         """The value of a call, planned and executed."""
@@ -187,3 +201,15 @@ class ApiCore:
                 f"{done.unwrap().plan.verb} answered {type(answer).__name__}, not {value.__name__}"
             )
         return Success(answer)
+
+
+def _fetched_commit(plan: Plan) -> CommitTree | None:
+    """The step that commits what a plan fetches from a store, if it does."""
+    if plan.is_empty:
+        return None
+    from mlopus.plans.steps import CommitTree, FetchFiles
+
+    steps = plan.steps
+    if not any(isinstance(step, FetchFiles) for step in steps):
+        return None
+    return next((step for step in steps if isinstance(step, CommitTree)), None)

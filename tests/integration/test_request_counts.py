@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import attrs
@@ -214,3 +215,18 @@ def test_placing_what_is_not_cached_does_what_its_plan_and_its_receipt_say(count
 
 def _size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def test_apis_that_want_the_same_at_once_fetch_it_once(counted: Counted) -> None:
+    run = or_raise(counted.exp.start_run())
+    or_raise(run.log_artifact(write_model, "model", use_cache=False))
+    cold = counted.folder / "cold"
+    counted.proxy.forget()
+
+    with ThreadPoolExecutor(4) as pool:
+        apis = [mlopus.connect(counted.proxy.uri, cache_dir=cold) for _ in range(4)]
+        paths = list(pool.map(lambda api: or_raise(api.get_run_artifact(run.id, "model")), apis))
+
+    fetched = [call for call in counted.proxy.calls if "mlflow-artifacts/artifacts/" in call]
+    assert len(set(paths)) == 1
+    assert len(fetched) == len(set(fetched))
