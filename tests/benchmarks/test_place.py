@@ -12,9 +12,11 @@ from tests.benchmarks.place import KINDS, cached, copy, measure, place
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mlopus.plans.steps import LinkKind
+
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_both_sides_make_the_same_target(tmp_path: Path, kind) -> None:
+def test_both_sides_make_the_same_target(tmp_path: Path, kind: LinkKind) -> None:
     tree = cached(str(tmp_path), files=20)
 
     copy(tree, kind, str(tmp_path / "by-cp"))

@@ -169,7 +169,9 @@ class LocalWorkspace:
     def discard_temporary(self, path: str) -> Result[None, MlopusError]:
         """Remove what a callback wrote at a path from `temporary_path`, with its folder."""
         folder, name = os.path.split(self.resolve(path))
-        if name != _IN_TEMPORARY or os.path.dirname(folder) != os.path.realpath(self.temp_folder):
+        if name != _IN_TEMPORARY or os.path.dirname(folder) != os.path.realpath(
+            self.resolve(self.temp_folder)
+        ):
             reason = f"is not a temporary path of {self.temp_folder}"
             return Failure(IllegalPath(path=path, reason=reason))
         try:
