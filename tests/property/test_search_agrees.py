@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from immutabledict import immutabledict
 
 from mlopus.domain.documents import document_of
-from mlopus.domain.frozen import freeze
+from mlopus.domain.frozen import freeze, thaw
 from mlopus.domain.keys import ExperimentKey
 from mlopus.domain.origin import Origin
 from mlopus.domain.records import ExperimentRecord, Record, RunRecord
@@ -59,9 +59,12 @@ def _text(value: Any) -> str:
 
 texts = st.one_of(st.sampled_from(TEXTS), st.sampled_from(TEXTS), mongo.values().map(_text))
 below = st.one_of(st.sampled_from(PATHS), st.sampled_from(PATHS), mongo.paths)
-flat_texts = st.dictionaries(below, texts, min_size=1, max_size=5).map(immutabledict)
+flat_texts = st.dictionaries(below, texts, min_size=2, max_size=5).map(immutabledict)
 flat_floats = st.dictionaries(
-    below, st.one_of(st.sampled_from((1.0, 1.0, 2.0, math.nan, math.inf)), st.floats()), max_size=3
+    below,
+    st.one_of(st.sampled_from((1.0, 1.0, 2.0, math.nan, math.inf)), st.floats()),
+    min_size=1,
+    max_size=3,
 ).map(immutabledict)
 fields = st.fixed_dictionaries(
     {
@@ -77,7 +80,7 @@ fields = st.fixed_dictionaries(
         "lifecycle_stage": st.sampled_from(("active", "active", "deleted")),
     }
 )
-run_lists = st.lists(fields, min_size=1, max_size=12).map(
+run_lists = st.lists(fields, min_size=4, max_size=9).map(
     lambda rows: tuple(RunRecord(id=f"r{number}", **row) for number, row in enumerate(rows))
 )
 
@@ -105,8 +108,91 @@ def queries(draw: st.DrawFn) -> dict[str, Any]:
     return moved(draw(st.just({}) | mongo.queries(operands) | mongo.queries(operands)))
 
 
-sortings = st.lists(st.tuples(paths, st.sampled_from((1, -1))), max_size=2, unique_by=lambda pair: pair[0])
-views = st.sampled_from(("active", "deleted", "all"))
+OPERATORS = (
+    *("$eq", "$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin"),
+    *("$exists", "$size", "$mod", "$regex", "$type", "$elemMatch"),
+)
+
+
+def seen_in(runs: tuple[RunRecord, ...]) -> list[tuple[str, Any]]:
+    """Paths that lead somewhere in the documents of runs, with what is there."""
+
+    def walk(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+        yield path, thaw(value)
+        members = value.items() if isinstance(value, immutabledict) else ()
+        elements = enumerate(value) if isinstance(value, tuple) else ()
+        for name, member in (*members, *elements):
+            if name != "":
+                yield from walk(f"{path}.{name}", member)
+
+    documents = [document_of(run, PLAIN) for run in runs]
+    found = [pair for document in documents for root, value in document.items() for pair in walk(root, value)]
+    return [(path, value) for path, value in found if isinstance(parse({path: None}), Success)]
+
+
+@st.composite
+def aimed_queries(draw: st.DrawFn, seen: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A condition at a path that is there, on a value that is there or nearly so."""
+    path, value = draw(st.sampled_from(seen))
+    there = [held for at, held in seen if at == path]
+
+    operands = (value, *there, draw(st.sampled_from(OPERANDS)))
+
+    def operand() -> Any:
+        return draw(st.sampled_from(operands))
+
+    name = draw(st.sampled_from(OPERATORS))
+    argument: Any
+    match name:
+        case "$in" | "$nin":
+            argument = [operand() for _ in range(2)]
+        case "$exists":
+            argument = draw(st.booleans())
+        case "$size":
+            argument = draw(st.integers(0, 2))
+        case "$mod":
+            argument = draw(st.sampled_from(([2, 0], [-3, 1])))
+        case "$regex":
+            argument = draw(st.sampled_from(("x", "a|1", "^n")))
+        case "$type":
+            argument = draw(st.sampled_from(("number", "string", "array", "object", "null")))
+        case "$elemMatch":
+            argument = {"$gte": operand()}
+        case _:
+            argument = operand()
+    asked = {path: {name: argument}}
+    if isinstance(parse(asked), Failure):  # an operator that does not take this operand
+        asked = {path: {"$exists": True}}
+    return draw(st.sampled_from((asked, {path: {"$not": asked[path]}}, {"$nor": [asked]})))
+
+
+@st.composite
+def questions(draw: st.DrawFn) -> tuple[tuple[RunRecord, ...], list[SearchSpec]]:
+    """Runs, and searches for them: some of anything, most of what is there."""
+    runs = draw(run_lists)
+    seen = seen_in(runs)
+    aimed = aimed_queries(seen)
+    both = st.tuples(aimed, aimed).map(lambda pair: {"$and": list(pair)})
+    either = st.tuples(aimed, aimed).map(lambda pair: {"$or": list(pair)})
+    places = paths | st.sampled_from([path for path, _ in seen])
+    pairs = st.tuples(places, st.sampled_from((1, -1)))
+    searches = st.builds(
+        SearchSpec,
+        kind=st.just("run"),
+        query=st.one_of(st.just({}), queries(), aimed, aimed, both, either).map(
+            lambda query: parse(query).unwrap()
+        ),
+        sorting=st.lists(pairs, max_size=2, unique_by=lambda pair: pair[0]).map(
+            lambda pairs: parse_sorting(pairs).unwrap()
+        ),
+        view=views,
+        exp_ids=st.sampled_from((("0", "1", "2"), ("0", "1", "2"), ("1",))),
+        page_size=st.sampled_from((1, 2, 3, 100)),
+    )
+    return runs, draw(st.lists(searches, min_size=4, max_size=6))
+
+
+views = st.sampled_from(("all", "all", "active", "deleted"))
 
 
 class Evaluated:
@@ -138,39 +224,30 @@ def wanted_of(runs: tuple[RunRecord, ...], search: SearchSpec, codec: str) -> li
     return in_order(found, search, lambda record: documents[record.id])
 
 
-searches = st.builds(
-    SearchSpec,
-    kind=st.just("run"),
-    query=queries().map(lambda query: parse(query).unwrap()),
-    sorting=sortings.map(lambda pairs: parse_sorting(pairs).unwrap()),
-    view=views,
-    exp_ids=st.sampled_from((("0", "1", "2"), ("0", "1", "2"), ("1",))),
-    page_size=st.sampled_from((1, 2, 3, 100)),
-)
-
-
 @given(
-    runs=run_lists,
-    asked=st.lists(st.tuples(searches, st.sampled_from((1, 3, 1500))), min_size=1, max_size=8),
+    question=questions(),
+    many=st.sampled_from((1, 3, 1500)),
     stored_codec=st.sampled_from(("plain", "plain", "plain", "mlopus-1")),
     codec=st.sampled_from(("plain", "plain", "plain", "mlopus-1")),
 )
 def test_sqlite_finds_what_the_predicate_finds_in_the_same_order(
     cache: SqliteMetadataCache,
-    runs: tuple[RunRecord, ...],
-    asked: list[tuple[SearchSpec, int]],
+    question: tuple[tuple[RunRecord, ...], list[SearchSpec]],
+    many: int,
     stored_codec: str,
     codec: str,
 ) -> None:
+    runs, searches = question
+
     def look(connection) -> Failure[list[list[str]]]:
         rows = Rows(connection, fresh(), stored_codec)
         rows.put((*EXPS[:2], *runs), NOON)
-        found = [found_by(Evaluated(rows, codec, many), search) for search, many in asked]
+        found = [found_by(Evaluated(rows, codec, many), search) for search in searches]
         return Failure([keys_of(records) for records in found])  # so nothing is kept
 
     answers = cache._database.write(look).failure()
 
-    for (search, _), found in zip(asked, answers, strict=True):
+    for search, found in zip(searches, answers, strict=True):
         wanted = keys_of(wanted_of(runs, search, codec))
         assert (found if search.sorting.keys else sorted(found)) == (
             wanted if search.sorting.keys else sorted(wanted)
@@ -181,30 +258,31 @@ def _run(number: int, **fields: Any) -> RunRecord:
     return RunRecord(id=f"r{number}", exp_id="0", **fields)
 
 
-@settings(max_examples=15)
-@given(runs=run_lists, query=queries(), sorting=sortings, view=views)
-@example(
-    runs=(
-        _run(0, metrics=immutabledict(a=math.nan)),
-        _run(1, metrics=immutabledict(a=math.inf), params=immutabledict(a="[1]")),
-        _run(2, start_time=NOON + timedelta(microseconds=1)),
-    ),
-    query={"metrics.a": {"$ne": 1}},
-    sorting=[("metrics.a", -1), ("params.a", 1)],
-    view="all",
+FINITE_OR_NOT = (
+    _run(0, metrics=immutabledict(a=math.nan)),
+    _run(1, metrics=immutabledict(a=math.inf), params=immutabledict(a="[1]")),
+    _run(2, start_time=NOON + timedelta(microseconds=1)),
 )
-def test_all_repositories_find_the_same(
-    runs: tuple[RunRecord, ...], query: dict[str, Any], sorting: list[tuple[str, int]], view: Any
-) -> None:
-    search = SearchSpec(
-        kind="run",
-        query=parse(query).unwrap(),
-        sorting=parse_sorting(sorting).unwrap(),
-        view=view,
-        exp_ids=("0", "1"),
-        page_size=2,
+
+
+@settings(max_examples=15)
+@given(question=questions())
+@example(
+    question=(
+        FINITE_OR_NOT,
+        [
+            SearchSpec(
+                kind="run",
+                query=parse({"metrics.a": {"$ne": 1}}).unwrap(),
+                sorting=parse_sorting([("metrics.a", -1), ("params.a", 1)]).unwrap(),
+                exp_ids=("0",),
+            )
+        ],
     )
-    records = (*EXPS[:2], *runs)
+)
+def test_all_repositories_find_the_same(question: tuple[tuple[RunRecord, ...], list[SearchSpec]]) -> None:
+    runs, searches = question
+    records = (*EXPS, *runs)
     with tempfile.TemporaryDirectory() as folder:
         cached, tracking = SqliteMetadataCache(folder, Origin.of("http://one")), EmbeddedTracking(folder)
         memory = MemoryMetadataCache()
@@ -214,8 +292,9 @@ def test_all_repositories_find_the_same(
             lambda connection: Success(Rows(connection, ORIGIN, "plain").put(records, ALWAYS))
         ).unwrap()
 
-        found = [keys_of(found_by(store, search)) for store in (memory, cached, tracking)]
+        for search in searches:
+            found = [keys_of(found_by(store, search)) for store in (memory, cached, tracking)]
+            assert [found[0]] * 3 == (found if search.sorting.keys else [sorted(one) for one in found])
 
         cached.close()
         tracking.close()
-    assert [found[0]] * 3 == ([sorted(one) for one in found] if not sorting else found)
