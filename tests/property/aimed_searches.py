@@ -31,7 +31,24 @@ TEXTS = (
 )
 FLOATS = (1.0, 1.0, 2.0, -1.0, math.nan, math.nan, math.inf, -math.inf, 1e300)
 OPERANDS = (
-    *(1, 2, 1.5, 10, math.nan, math.inf, 2**63 - 1, -(2**63), True, None, "x", "ab", "x" * 300, "1"),
+    *(
+        1,
+        2,
+        1.5,
+        10,
+        math.nan,
+        math.inf,
+        2**63 - 1,
+        -(2**63),
+        True,
+        None,
+        None,
+        None,
+        "x",
+        "ab",
+        "x" * 300,
+        "1",
+    ),
     *([], [1, 2], [2], [[1], 2], [{"b": 1}], {}, {"b": 1}, "a'b\"c", DATES[0], "FAILED", "exp 1", "name"),
 )
 ELSEWHERE = (
@@ -56,7 +73,8 @@ class Aimed:
 
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)  # noqa: S311 (a test)
-        self.runs = tuple(self._run(number) for number in range(self.random.randint(1, 9)))
+        numbers = self.random.sample(range(12), self.random.randint(1, 9))
+        self.runs = tuple(self._run(number) for number in numbers)
         self._seen = [
             pair for run in self.runs for pair in _paths_in(document_of(run, PLAIN)) if _can_be_asked(pair[0])
         ]
@@ -110,7 +128,7 @@ class Aimed:
         there = [held for at, held in self._seen if at == path]
 
         def operand() -> Any:
-            return self.random.choice(there if there and self.random.random() < 0.7 else OPERANDS)
+            return self.random.choice(there if there and self.random.random() < 0.6 else OPERANDS)
 
         name = self.random.choice(OPERATORS)
         argument: Any
