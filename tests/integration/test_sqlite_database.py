@@ -138,7 +138,6 @@ from mlopus.domain.keys import RunKey
 from mlopus.domain.origin import Origin
 from mlopus.repositories.sqlite.metadata_cache import SqliteMetadataCache
 from mlopus.testing.contracts.metadata_cache_case import EARLY, RUN
-from sqlite_utils import Migrations
 if os.getuid() == 0:
     os.setuid(65534)
 cache = SqliteMetadataCache(sys.argv[1], Origin.of("http://127.0.0.1:5000"))

@@ -6,7 +6,7 @@ import re
 import sqlite3
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 from urllib.parse import quote
 
 import attrs
@@ -14,6 +14,8 @@ import attrs
 from mlopus.repositories.sqlite.connections import Opened
 from mlopus.repositories.sqlite.mounts import is_network_mount
 from mlopus.repositories.sqlite.schema import Schema
+
+State: TypeAlias = Literal["empty", "older", "current"]
 
 BUSY_TIMEOUT_S: Final = 60.0
 _PAGE_BYTES: Final = 8192
@@ -125,13 +127,21 @@ def _compiled(pattern: str, flags: int) -> re.Pattern[str]:
     return re.compile(pattern, flags)
 
 
-def _checked(connection: sqlite3.Connection, schema: Schema) -> Literal["empty", "older", "current"]:
+def _checked(connection: sqlite3.Connection, schema: Schema) -> State:
+    """Whose database it is, in one picture: another process may just be making it."""
+    connection.execute("BEGIN")
+    try:
+        return _state(connection, schema)
+    finally:
+        connection.execute("ROLLBACK")
+
+
+def _state(connection: sqlite3.Connection, schema: Schema) -> State:
     (application_id,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if application_id == 0 and version == 0:
-        if connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None:
-            return "empty"
-        raise Unusable("it is a database of another program", "Move it away, or use another folder.")
+    is_empty = connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
+    if is_empty and application_id == 0 and version == 0:
+        return "empty"
     if application_id != schema.application_id:
         raise Unusable("it is a database of another program", "Move it away, or use another folder.")
     if version > schema.version:
@@ -144,7 +154,7 @@ def _migrated(connection: sqlite3.Connection, schema: Schema) -> sqlite3.Connect
     """Migrate, unless another process has done it while this one waited for its turn."""
     connection.execute("BEGIN IMMEDIATE")
     try:
-        if _checked(connection, schema) != "current":
+        if _state(connection, schema) != "current":
             schema.migrate(connection)
         connection.execute("COMMIT")
     finally:
