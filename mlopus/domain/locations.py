@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from mlopus.domain.keys import AliasKey, VersionKey, version_key_from_uri
 from mlopus.domain.manifest import ArtifactLocation, ArtifactSubject
-from mlopus.domain.paths import join_path, path_below, relative_path
+from mlopus.domain.paths import join_path, path_below, relative_path, scheme_of
 from mlopus.result import Failure
 
 _LOGGED_MODEL = re.compile(r"models:/(?P<id>m-[0-9a-fA-F]+)(?:/(?P<path>.*))?")
@@ -28,13 +28,16 @@ def path_below_url(url: str, root: str) -> str | None:
     """
     if not root:
         return None
+    if scheme_of(root) == "file":  # a `?` or `#` in the name of a folder splits nothing
+        return _plain(path_below(url.rstrip("/"), root.rstrip("/")))
     parts, root_parts = urlsplit(url), urlsplit(root)
     if (parts.scheme, parts.netloc, parts.query) != (root_parts.scheme, root_parts.netloc, root_parts.query):
         return None
-    below = path_below(parts.path.rstrip("/"), root_parts.path.rstrip("/"))
-    if below is None or isinstance(relative_path(below), Failure):
-        return None
-    return below
+    return _plain(path_below(parts.path.rstrip("/"), root_parts.path.rstrip("/")))
+
+
+def _plain(below: str | None) -> str | None:
+    return None if below is None or isinstance(relative_path(below), Failure) else below
 
 
 def path_of_version(source: str, run_id: str, repo: str) -> str | None:

@@ -14,9 +14,18 @@ from immutabledict import immutabledict
 from mlopus.domain.keys import RunKey, key_of
 from mlopus.domain.records import RunRecord
 from mlopus.errors import Unsupported
-from mlopus.plans.changes import EnsureExperiment
+from mlopus.plans.changes import EnsureExperiment, EnsureModel
 from mlopus.repositories.embedded import EmbeddedTracking
-from mlopus.testing.contracts.tracking_case import NOON, batch, creating_run, found_by, fresh, point, spec
+from mlopus.testing.contracts.tracking_case import (
+    NOON,
+    batch,
+    creating_run,
+    found_by,
+    fresh,
+    point,
+    registering,
+    spec,
+)
 
 WRITING = """
 import sys
@@ -90,6 +99,18 @@ def test_the_folder_can_be_moved(tmp_path: Path) -> None:
     assert run.artifact_uri.startswith(str(tmp_path / "before"))
     assert moved.artifact_uri == run.artifact_uri.replace("before", "a # b%20?")
     assert found_by(after, spec("run", {"repo": moved.artifact_uri}, exps=(exp,))) == [moved]
+
+
+def test_a_version_is_located_in_a_folder_of_any_name(tmp_path: Path) -> None:
+    store = EmbeddedTracking(str(tmp_path / "a # b%20?c"))
+    exp = store.send(EnsureExperiment(name="shared", tags=immutabledict(), operation_id=fresh())).unwrap()
+    run = store.send(creating_run(exp)).unwrap()
+    model = store.send(EnsureModel(name="model", tags=immutabledict(), operation_id=fresh())).unwrap()
+    version = store.send(registering(model, run)).unwrap()
+
+    location = store.locate(version, run).unwrap()
+
+    assert (location.subject.key, location.root_url, location.path) == (run.id, run.artifact_uri, "model")
 
 
 def test_reading_makes_nothing(tmp_path: Path) -> None:
