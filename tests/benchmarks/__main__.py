@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import place, startup
+from tests.benchmarks import place, search, startup
 
-BENCHMARKS = {"startup": startup.main, "place": place.main}
+BENCHMARKS = {"startup": startup.main, "place": place.main, "search": search.main}
 
 
 def main(names: list[str]) -> None:

@@ -170,11 +170,23 @@ class _Compiler:
                 parameters=parameters,
                 estimate=None if negated else sum(filter(None, counts)),
             )
-        tests = [_test(case, None) for case in cases]
-        asked = " OR ".join(f"({where})" for where, _ in tests)
-        values = tuple(value for _, held in tests for value in held)
-        sql = self._exists(f"a.kid = ? AND ({asked})")
-        return Filter(sql=f"NOT {sql}" if negated else sql, parameters=(kid, *values))
+        asked = [self._asked(case, kid) for case in cases]
+        values = tuple(value for _, held in asked for value in held)
+        sql = f"({' OR '.join(sql for sql, _ in asked)})"
+        return Filter(sql=f"NOT {sql}" if negated else sql, parameters=values)
+
+    def _asked(self, case: Case, kid: int) -> tuple[str, tuple[SqlValue, ...]]:
+        """The condition that a row has a value of a case, for one row at a time.
+
+        One value is looked up in the index, whose entries for it are neighbours. Else a `+` leaves
+        SQLite the primary key only: along the index it would read all rows of the path.
+        """
+        if case.is_one_value:
+            where, values = _test(case, kid)
+            source = f"SELECT 1 FROM attr INDEXED BY attr_value WHERE {where} AND rid = {self._row}.rid"
+            return f"EXISTS ({source})", values
+        where, values = _test(case, None)
+        return self._exists(f"a.kid = ? AND {where}"), (kid, *values)
 
     def _exists(self, where: str) -> str:
         return f"EXISTS (SELECT 1 FROM attr a WHERE a.rid = {self._row}.rid AND {where})"
@@ -201,10 +213,7 @@ class _Compiler:
 
 
 def _test(case: Case, kid: int | None) -> tuple[str, tuple[SqlValue, ...]]:
-    """The condition of a case on a row of `attr`: of a path, along its index; else of one entity.
-
-    For one entity, a `+` leaves SQLite the primary key only: the index would give all rows of the path.
-    """
+    """The condition of a case on a row of `attr`: of a path, along its index; else of one entity."""
     t, v = ("t", "v") if kid is not None else ("+t", "+v")
     parts: list[str] = [] if kid is None else ["kid = ?"]
     values: list[SqlValue] = [] if kid is None else [kid]

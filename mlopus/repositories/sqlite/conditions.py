@@ -70,6 +70,16 @@ class Case:
     where: str = ""
     parameters: tuple[SqlValue, ...] = ()
 
+    @property
+    def is_one_value(self) -> bool:
+        """Whether only one value satisfies it."""
+        return self.classes is not None and len(self.classes) == 1 and self.where == _EQUAL
+
+
+_EQUAL: Final = "{v} = ?"
+_IS_NULL: Final = Case((NULL,), _EQUAL, (0,))
+_IS_NAN: Final = Case((NAN,), _EQUAL, (0,))
+
 
 @attrs.frozen(kw_only=True)
 class Condition:
@@ -110,9 +120,9 @@ def condition_of(leaf: Leaf) -> Condition:
 def _comparison(op: CompareOp, value: Value) -> Condition:
     t, stored = (STRING, value) if isinstance(value, str) else typed(value)
     if t == NULL:
-        return Condition(cases=(Case((NULL,)),), on_missing=True)
+        return Condition(cases=(_IS_NULL,), on_missing=True)
     if t == NAN:
-        return Condition(cases=(Case((NAN,)),) if op in {"eq", "gte", "lte"} else ())
+        return Condition(cases=(_IS_NAN,) if op in {"eq", "gte", "lte"} else ())
     if t in {ARRAY, OBJECT}:
         inexact = "lists and mappings are compared by size first" if stored else None
         return Condition(cases=(Case((t,), "{v} = ?", (stored,)),), inexact=inexact)
