@@ -27,6 +27,8 @@ PARENT_TAG = "mlflow.parentRunId"
 """Tag by which MLflow nests runs."""
 RUN_NAME_TAG = "mlflow.runName"
 """Tag in which MLflow repeats the name of a run."""
+NOTE_TAG = "mlflow.note.content"
+"""Tag in which MLflow keeps the description of an experiment or a run."""
 
 
 @attrs.frozen(kw_only=True)

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 import attrs
 from immutabledict import immutabledict
 
-from mlopus.domain.keys import ExperimentKey, ModelKey, VersionKey
+from mlopus.domain.keys import ExperimentKey, ModelKey, OwnKey, RunKey, VersionKey
 from mlopus.domain.records import MetricSample, Texts
 from mlopus.domain.status import RunStatus
 from mlopus.plans.pending import Pending
@@ -115,6 +115,73 @@ class RegisterVersion:
     may_exist: bool = False
 
 
+@attrs.frozen(kw_only=True)
+class RenameExperiment:
+    """Give an experiment another name; one that is taken is a conflict."""
+
+    exp_id: str
+    name: str
+
+
+@attrs.frozen(kw_only=True)
+class RenameModel:
+    """Give a registered model another name, and so all its versions; one that is taken is a conflict."""
+
+    name: str
+    new_name: str
+
+
+@attrs.frozen(kw_only=True)
+class UpdateDescription:
+    """Describe a model or a version; the description of experiments and runs is a tag."""
+
+    on: ModelKey | VersionKey
+    description: str
+
+
+@attrs.frozen(kw_only=True)
+class DeleteTags:
+    """Remove tags from an entity; those that it lacks are no fault."""
+
+    on: OwnKey
+    keys: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
+class SetAlias:
+    """Let an alias of a model name this version, and no other any more."""
+
+    model_name: str
+    alias: str
+    version: str
+
+
+@attrs.frozen(kw_only=True)
+class DeleteAlias:
+    """Remove an alias of a model; one that is not there is no fault."""
+
+    model_name: str
+    alias: str
+
+
+@attrs.frozen(kw_only=True)
+class DeleteEntity:
+    """Delete an entity.
+
+    An experiment, with its runs, and a run are only marked, and can be restored; a model, with its
+    versions, and a version are gone. One that is deleted already stays so.
+    """
+
+    key: OwnKey
+
+
+@attrs.frozen(kw_only=True)
+class RestoreEntity:
+    """Restore a deleted experiment, with its runs, or a run; one that is active stays so."""
+
+    key: ExperimentKey | RunKey
+
+
 TrackingChange: TypeAlias = (
     CreateExperiment
     | EnsureExperiment
@@ -125,4 +192,12 @@ TrackingChange: TypeAlias = (
     | CreateModel
     | EnsureModel
     | RegisterVersion
+    | RenameExperiment
+    | RenameModel
+    | UpdateDescription
+    | DeleteTags
+    | SetAlias
+    | DeleteAlias
+    | DeleteEntity
+    | RestoreEntity
 )

@@ -17,7 +17,7 @@ from typing import TypeAlias, TypeVar, assert_never, cast
 import attrs
 from immutabledict import immutabledict
 
-from mlopus.domain.keys import OwnKey, RunKey, key_of
+from mlopus.domain.keys import ExperimentKey, ModelKey, OwnKey, RunKey, VersionKey, key_of
 from mlopus.domain.records import (
     OPERATION_TAG,
     RUN_NAME_TAG,
@@ -33,12 +33,20 @@ from mlopus.plans.changes import (
     CreateExperiment,
     CreateModel,
     CreateRun,
+    DeleteAlias,
+    DeleteEntity,
+    DeleteTags,
     EnsureExperiment,
     EnsureModel,
     LogBatch,
     RegisterVersion,
+    RenameExperiment,
+    RenameModel,
+    RestoreEntity,
+    SetAlias,
     SetTags,
     TrackingChange,
+    UpdateDescription,
     UpdateRun,
 )
 from mlopus.plans.pending import known
@@ -51,18 +59,62 @@ AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 
 def concerns(change: TrackingChange) -> OwnKey | None:
-    """The key of the entity that a change changes; None for a change that creates one."""
+    """The key of the entity that must be there for a change; None for a change that creates one."""
     match change:
         case UpdateRun() | LogBatch():
             return RunKey(known(change.run_id))
-        case SetTags():
+        case SetTags() | UpdateDescription() | DeleteTags():
             return change.on
+        case RenameExperiment():
+            return ExperimentKey(change.exp_id)
+        case RenameModel():
+            return ModelKey(change.name)
+        case SetAlias():
+            return VersionKey(change.model_name, change.version)
+        case DeleteAlias():
+            return ModelKey(change.model_name)
+        case DeleteEntity() | RestoreEntity():
+            return change.key
         case _:
             return None
 
 
+def reaches(change: TrackingChange) -> tuple[ExperimentKey | ModelKey, ...]:
+    """Whose runs or versions a change reaches, besides the entity that it concerns.
+
+    A model's own record is reached together with its versions, since both tell its aliases.
+    """
+    match change:
+        case (
+            DeleteEntity(key=ExperimentKey() | ModelKey() as key) | RestoreEntity(key=ExperimentKey() as key)
+        ):
+            return (key,)
+        case DeleteEntity(key=VersionKey(name=name)):
+            return (ModelKey(name),)
+        case RenameModel():
+            return (ModelKey(change.name),)
+        case SetAlias() | DeleteAlias():
+            return (ModelKey(change.model_name),)
+        case _:
+            return ()
+
+
+def is_removed(record: Record, change: TrackingChange) -> bool:
+    """Whether a record is gone after a change.
+
+    Example:
+        >>> version = VersionRecord(name="ranker", version="1", source="s3://b/1")
+        >>> is_removed(version, DeleteEntity(key=ModelKey("ranker")))
+        True
+    """
+    if not isinstance(change, DeleteEntity) or not isinstance(change.key, ModelKey | VersionKey):
+        return False
+    of_model = isinstance(record, VersionRecord) and change.key == ModelKey(record.name)
+    return key_of(record) == change.key or of_model
+
+
 def applied(record: AnyRecord, change: TrackingChange) -> AnyRecord:
-    """The record after a change.
+    """The record after a change that does not remove it (`is_removed`).
 
     Of the points of a batch the greatest by step, time and value becomes the metric's value: where
     an earlier batch was at a later step, only a store that keeps the points knows better.
@@ -72,19 +124,104 @@ def applied(record: AnyRecord, change: TrackingChange) -> AnyRecord:
         >>> applied(run, LogBatch(run_id="r", tags=immutabledict(b="2"))).tags
         immutabledict({'a': '1', 'b': '2'})
     """
-    if concerns(change) != key_of(record):
-        return record
     after: Record = record
-    match record, change:
-        case RunRecord(), UpdateRun():
-            after = _updated(record, change)
-        case RunRecord(), LogBatch():
-            after = _logged(record, change)
-        case ((ExperimentRecord() | ModelRecord() | VersionRecord()), SetTags()):
-            after = attrs.evolve(record, tags=record.tags | change.tags)
-        case _:
-            return record
+    match record:
+        case RunRecord():
+            after = _run_after(record, change)
+        case ExperimentRecord():
+            after = _experiment_after(record, change)
+        case ModelRecord():
+            after = _model_after(record, change)
+        case VersionRecord():
+            after = _version_after(record, change)
     return cast("AnyRecord", after)
+
+
+def _run_after(run: RunRecord, change: TrackingChange) -> RunRecord:
+    above = ExperimentKey(run.exp_id)
+    match change:
+        case DeleteEntity(key=key) if key in {RunKey(run.id), above}:
+            return attrs.evolve(run, lifecycle_stage="deleted")
+        case RestoreEntity(key=key) if key in {RunKey(run.id), above}:
+            return attrs.evolve(run, lifecycle_stage="active")
+        case _ if concerns(change) != RunKey(run.id):
+            return run
+        case UpdateRun():
+            return _updated(run, change)
+        case LogBatch():
+            return _logged(run, change)
+        case DeleteTags():
+            return attrs.evolve(run, tags=_without(run.tags, change.keys))
+        case _:
+            return run
+
+
+def _experiment_after(exp: ExperimentRecord, change: TrackingChange) -> ExperimentRecord:
+    if concerns(change) != ExperimentKey(exp.id):
+        return exp
+    match change:
+        case SetTags():
+            return attrs.evolve(exp, tags=exp.tags | change.tags)
+        case DeleteTags():
+            return attrs.evolve(exp, tags=_without(exp.tags, change.keys))
+        case RenameExperiment():
+            return attrs.evolve(exp, name=change.name)
+        case DeleteEntity():
+            return attrs.evolve(exp, lifecycle_stage="deleted")
+        case RestoreEntity():
+            return attrs.evolve(exp, lifecycle_stage="active")
+        case _:
+            return exp
+
+
+def _model_after(model: ModelRecord, change: TrackingChange) -> ModelRecord:
+    match change:
+        case DeleteEntity(key=VersionKey(name=model.name, version=version)):
+            kept = {alias: named for alias, named in model.aliases.items() if named != version}
+            return attrs.evolve(model, aliases=immutabledict(kept))
+        case SetAlias() if change.model_name == model.name:
+            return attrs.evolve(model, aliases=model.aliases | {change.alias: change.version})
+        case _ if concerns(change) != ModelKey(model.name):
+            return model
+        case SetTags():
+            return attrs.evolve(model, tags=model.tags | change.tags)
+        case DeleteTags():
+            return attrs.evolve(model, tags=_without(model.tags, change.keys))
+        case UpdateDescription():
+            return attrs.evolve(model, description=change.description or None)
+        case RenameModel():
+            return attrs.evolve(model, name=change.new_name)
+        case DeleteAlias():
+            return attrs.evolve(model, aliases=_without(model.aliases, (change.alias,)))
+        case _:
+            return model
+
+
+def _version_after(version: VersionRecord, change: TrackingChange) -> VersionRecord:
+    match change:
+        case RenameModel() if change.name == version.name:
+            return attrs.evolve(version, name=change.new_name)
+        case SetAlias() | DeleteAlias() if change.model_name == version.name:
+            others = {alias for alias in version.aliases if alias != change.alias}
+            is_named = isinstance(change, SetAlias) and change.version == version.version
+            return attrs.evolve(
+                version, aliases=tuple(sorted(others | ({change.alias} if is_named else set())))
+            )
+        case _ if concerns(change) != VersionKey(version.name, version.version):
+            return version
+        case SetTags():
+            return attrs.evolve(version, tags=version.tags | change.tags)
+        case DeleteTags():
+            return attrs.evolve(version, tags=_without(version.tags, change.keys))
+        case UpdateDescription():
+            return attrs.evolve(version, description=change.description or None)
+        case _:
+            return version
+
+
+def _without(texts: Texts, keys: Iterable[str]) -> Texts:
+    gone = frozenset(keys)
+    return immutabledict({key: text for key, text in texts.items() if key not in gone})
 
 
 def creation_tags(change: CreatingChange) -> Texts:
