@@ -6,6 +6,7 @@ from typing import assert_never
 
 from immutabledict import immutabledict
 
+from mlopus.domain.keys import ExperimentKey
 from mlopus.errors import ExecutionStopped, MlopusError, PublishFailed, StalePlan
 from mlopus.execution.byte_steps import ByteInterpreter
 from mlopus.execution.counting import CountingMeter
@@ -17,13 +18,22 @@ from mlopus.plans.changes import (
     CreateExperiment,
     CreateModel,
     CreateRun,
+    DeleteAlias,
+    DeleteEntity,
+    DeleteTags,
     EnsureExperiment,
     EnsureModel,
     LogBatch,
     RegisterVersion,
+    RenameExperiment,
+    RenameModel,
+    RestoreEntity,
+    SetAlias,
     SetTags,
+    UpdateDescription,
     UpdateRun,
 )
+from mlopus.plans.effects import concerns
 from mlopus.plans.outcomes import Cached, Outcome, Recorded
 from mlopus.plans.pending import bind
 from mlopus.plans.plan import Plan
@@ -120,8 +130,16 @@ def _perform(
             | CreateModel()
             | EnsureModel()
             | RegisterVersion()
+            | RenameExperiment()
+            | RenameModel()
+            | UpdateDescription()
+            | DeleteTags()
+            | SetAlias()
+            | DeleteAlias()
+            | DeleteEntity()
+            | RestoreEntity()
         ):
-            if isinstance(step, SetTags):
+            if isinstance(concerns(step), ExperimentKey):
                 recent.forget()
             return mapped(repositories.tracking.send(step), lambda record: Recorded(record=record))
         case FetchEntity():

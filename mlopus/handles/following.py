@@ -11,24 +11,26 @@ from mlopus.result import Failure, Result, Success
 if TYPE_CHECKING:
     from mlopus.api.calls import Call
     from mlopus.api.client import MlflowApi
+    from mlopus.domain.records import Record
 
 H = TypeVar("H", bound=Entity)
 
 
 def followed(entity: H, api: MlflowApi, call: Result[Call, MlopusError]) -> Result[H, MlopusError]:
-    """The entity after the changes of a call, once they are made."""
+    """The entity, with its parents, after the changes of a call, once they are made."""
     from mlopus.api.views import Viewer, records_of
     from mlopus.domain.text import codec_named
-    from mlopus.plans.changes import LogBatch, SetTags, UpdateRun
+    from mlopus.plans.changes import TrackingChange
     from mlopus.plans.effects import applied
 
     receipt = api.receipt_of(call)
     if isinstance(receipt, Failure):
         return receipt
     codec = codec_named(api.settings.text_codec)
-    record, *parents = records_of(entity, codec)
+    records: tuple[Record, ...] = records_of(entity, codec)
     for done in receipt.unwrap().steps:
-        if isinstance(done.step, UpdateRun | LogBatch | SetTags):
-            record = applied(record, done.step)
-    handle: Any = Viewer(api, codec, entity.as_of).handle((record, *parents))
+        step = done.step
+        if isinstance(step, TrackingChange):
+            records = tuple(applied(record, step) for record in records)
+    handle: Any = Viewer(api, codec, entity.as_of).handle(records)
     return Success(handle)

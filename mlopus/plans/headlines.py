@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
 import attrs
 
-from mlopus.domain.keys import key_of
+from mlopus.domain.keys import ExperimentKey, ModelKey, OwnKey, RunKey, VersionKey, key_of
 from mlopus.domain.manifest import ArtifactSubject
 from mlopus.domain.records import OPERATION_TAG, Texts
 from mlopus.plans.bindings import created_key, is_creating
@@ -15,12 +15,20 @@ from mlopus.plans.changes import (
     CreateExperiment,
     CreateModel,
     CreateRun,
+    DeleteAlias,
+    DeleteEntity,
+    DeleteTags,
     EnsureExperiment,
     EnsureModel,
     LogBatch,
     RegisterVersion,
+    RenameExperiment,
+    RenameModel,
+    RestoreEntity,
+    SetAlias,
     SetTags,
     TrackingChange,
+    UpdateDescription,
     UpdateRun,
 )
 from mlopus.plans.effects import concerns
@@ -41,6 +49,17 @@ from mlopus.plans.steps import (
     WithdrawEntries,
 )
 from mlopus.plans.verbs import entity_in_words
+
+Upkeep: TypeAlias = (
+    RenameExperiment
+    | RenameModel
+    | UpdateDescription
+    | DeleteTags
+    | SetAlias
+    | DeleteAlias
+    | DeleteEntity
+    | RestoreEntity
+)
 
 _MAX_NAMES = 5
 _UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB")
@@ -164,6 +183,8 @@ def _asked(ask: Ask) -> str:
 def _reflected(change: TrackingChange) -> str:
     if is_creating(change):
         return f"the new {created_key(change)}"
+    if isinstance(change, DeleteEntity):
+        return f"that {entity_in_words(change.key)} is deleted"
     key = concerns(change)
     return "the change" if key is None else f"the change of {entity_in_words(key)}"
 
@@ -200,7 +221,44 @@ def _of_change(change: TrackingChange) -> Row:
             note = "  ".join(filter(None, (f"{run}from {change.source}", _tags(change.tags))))
             return Row("register", f"version of {change.model_name!r}", note=note)
         case _:
+            return _of_upkeep(change)
+
+
+def _of_upkeep(change: Upkeep) -> Row:
+    match change:
+        case RenameExperiment():
+            return Row("rename", f"experiment {change.exp_id}", note=f"to {change.name!r}")
+        case RenameModel():
+            return Row("rename", f"model {change.name!r}", note=f"to {change.new_name!r}, with its versions")
+        case UpdateDescription():
+            note = "" if change.description else "with nothing"
+            return Row("describe", entity_in_words(change.on), note=note)
+        case DeleteTags():
+            return Row("untag", entity_in_words(change.on), note=_named("tag", change.keys))
+        case SetAlias():
+            version = VersionKey(change.model_name, change.version)
+            return Row("alias", entity_in_words(version), note=f"as {change.alias!r}")
+        case DeleteAlias():
+            return Row("unalias", f"model {change.model_name!r}", note=f"{change.alias!r} names nothing")
+        case DeleteEntity():
+            return Row("delete", entity_in_words(change.key), note=_what_goes(change.key))
+        case RestoreEntity():
+            note = "with its runs" if isinstance(change.key, ExperimentKey) else ""
+            return Row("restore", entity_in_words(change.key), note=note)
+        case _:
             assert_never(change)
+
+
+def _what_goes(key: OwnKey) -> str:
+    match key:
+        case ExperimentKey():
+            return "with its runs; can be restored"
+        case RunKey():
+            return "can be restored"
+        case ModelKey():
+            return "with its versions, for good"
+        case VersionKey():
+            return "for good"
 
 
 def _tags(tags: Texts) -> str:

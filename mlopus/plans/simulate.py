@@ -19,15 +19,23 @@ from mlopus.plans.changes import (
     CreateExperiment,
     CreateModel,
     CreateRun,
+    DeleteAlias,
+    DeleteEntity,
+    DeleteTags,
     EnsureExperiment,
     EnsureModel,
     LogBatch,
     RegisterVersion,
+    RenameExperiment,
+    RenameModel,
+    RestoreEntity,
+    SetAlias,
     SetTags,
     TrackingChange,
+    UpdateDescription,
     UpdateRun,
 )
-from mlopus.plans.effects import applied, created_record
+from mlopus.plans.effects import applied, created_record, is_removed
 from mlopus.plans.facts import Facts
 from mlopus.plans.outcomes import Recorded
 from mlopus.plans.pending import Pending, bind
@@ -99,6 +107,14 @@ def _performed(world: World, step: Step) -> tuple[World, Bindings]:
             | CreateModel()
             | EnsureModel()
             | RegisterVersion()
+            | RenameExperiment()
+            | RenameModel()
+            | UpdateDescription()
+            | DeleteTags()
+            | SetAlias()
+            | DeleteAlias()
+            | DeleteEntity()
+            | RestoreEntity()
         ):
             return _changed(world, step)
         case _:
@@ -108,8 +124,13 @@ def _performed(world: World, step: Step) -> tuple[World, Bindings]:
 def _changed(world: World, change: TrackingChange) -> tuple[World, Bindings]:
     facts = world.facts
     if not is_creating(change):
-        records = tuple(applied(record, change) for record in facts.records)
-        return world.evolve(attrs.evolve(facts, records=records)), immutabledict()
+        records = _left_by(change, facts.records)
+        versions = tuple(
+            (applied(version, change), path)
+            for version, path in facts.versions_of_run
+            if not is_removed(version, change)
+        )
+        return world.evolve(attrs.evolve(facts, records=records, versions_of_run=versions)), immutabledict()
     there = _there_already(facts, change)
     record = there or created_record(change, id=str(Pending(created_key(change))), now=facts.now)
     bindings = bindings_of(change, Recorded(record=record))
@@ -121,6 +142,11 @@ def _changed(world: World, change: TrackingChange) -> tuple[World, Bindings]:
         versions = versions if path is None else (*versions, (record, path))
     facts = attrs.evolve(facts, records=(*facts.records, record), versions_of_run=versions)
     return world.evolve(facts), bindings
+
+
+def _left_by(change: TrackingChange, records: tuple[Record, ...]) -> tuple[Record, ...]:
+    """The records after a change, without those that it removes."""
+    return tuple(applied(record, change) for record in records if not is_removed(record, change))
 
 
 def _there_already(facts: Facts, change: CreatingStep) -> Record | None:
@@ -145,7 +171,7 @@ def _with_cached(world: World, records: tuple[Record, ...]) -> World:
 
 def _reflected(world: World, step: ReflectChange) -> World:
     facts = world.facts
-    rows = tuple(applied(record, step.change) for record in facts.cached_records)
+    rows = _left_by(step.change, facts.cached_records)
     world = world.evolve(attrs.evolve(facts, cached_records=rows))
     created = step.created
     if not step.add or created is None or isinstance(created, Pending):

@@ -11,11 +11,19 @@ from mlopus.plans.changes import (
     CreateExperiment,
     CreateModel,
     CreateRun,
+    DeleteAlias,
+    DeleteEntity,
+    DeleteTags,
     EnsureExperiment,
     EnsureModel,
     LogBatch,
     RegisterVersion,
+    RenameExperiment,
+    RenameModel,
+    RestoreEntity,
+    SetAlias,
     SetTags,
+    UpdateDescription,
     UpdateRun,
 )
 from mlopus.plans.facts import Facts
@@ -68,7 +76,21 @@ def _requests(step: Step, facts: Facts) -> int:
             return tracked * (1 + step.may_exist)
         case CreateExperiment() | EnsureExperiment():
             return tracked * 2  # creating answers the id alone
-        case CreateModel() | EnsureModel() | UpdateRun() | LogBatch():
+        case DeleteTags():
+            return tracked * len(step.keys)
+        case (
+            CreateModel()
+            | EnsureModel()
+            | UpdateRun()
+            | LogBatch()
+            | RenameExperiment()
+            | RenameModel()
+            | UpdateDescription()
+            | SetAlias()
+            | DeleteAlias()
+            | DeleteEntity()
+            | RestoreEntity()
+        ):
             return tracked
         case FetchEntity():
             return tracked * _requests_of_fetch(step)
