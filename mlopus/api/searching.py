@@ -3,35 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, cast
 
 from immutabledict import immutabledict
 
 from mlopus.api.core import ApiCore
-from mlopus.api.gathering import settings_facts
-from mlopus.api.reading import Reader
+from mlopus.api.parents import Parents
 from mlopus.api.views import Viewer
 from mlopus.domain.documents import Document, document_of, tie_of
 from mlopus.domain.entities import Entity
-from mlopus.domain.keys import ExperimentKey, ModelKey, OwnKey, RunKey, key_of
-from mlopus.domain.records import ExperimentRecord, Record, RunRecord, VersionRecord
+from mlopus.domain.keys import OwnKey, key_of
+from mlopus.domain.records import ExperimentRecord, Record
 from mlopus.domain.status import EntityKind, View
 from mlopus.domain.text import codec_named
 from mlopus.errors import MlopusError, OfflineMode, Unavailable
 from mlopus.plans.envelope import read_only_cache
-from mlopus.plans.fetch import ask_by_mode
 from mlopus.plans.search import Page, PushDown, SearchSpec
 from mlopus.ports.metadata_cache import MetadataCache
 from mlopus.ports.tracking import Tracking
 from mlopus.query import Query, Sorting, parse
-from mlopus.query.fields import equal_to, fields_of, part_about, reads_below
+from mlopus.query.fields import equal_to, fields_of, part_about
 from mlopus.query.sorting import document_key
 from mlopus.result import Failure, Result, Success
 
 PAGE_SIZE = 1000
-_AT_ONCE = 8
 _ANY_EXP = parse(None).unwrap()
 
 
@@ -127,10 +123,7 @@ class _Evaluation:
         self._query = query
         self._sorting = sorting
         self._view: View = view
-        self._fields = fields_of(query, sorting)
-        ask = ask_by_mode(settings_facts(api.settings))
-        self._reader = Reader(self._repositories, api.recent_parents, ask, ())
-        self._parents: dict[OwnKey, Record] = {}
+        self._parents = Parents(api, kind, fields_of(query, sorting))
         self._taken_at: dict[OwnKey, datetime] = {}
 
     @property
@@ -227,7 +220,7 @@ class _Evaluation:
             for record in page.unwrap().records:
                 if not isinstance(record, ExperimentRecord):
                     continue
-                self._parents[key_of(record)] = record
+                self._parents.saw(record)
                 if about.matches(immutabledict({"exp": document_of(record, self._codec)})):
                     ids_found.append(record.id)
         return Success(tuple(dict.fromkeys(ids_found)))
@@ -237,13 +230,13 @@ class _Evaluation:
     ) -> Result[tuple[Record, ...], MlopusError]:
         if is_exact:
             return Success(records)
-        joined = self._join_what_is_read(records)
+        joined = self._parents.join_what_is_read(records)
         if isinstance(joined, Failure):
             return joined
         return Success(tuple(record for record in records if self._query.matches(self._document(record))))
 
     def _sorted(self, records: tuple[Record, ...]) -> Result[tuple[Record, ...], MlopusError]:
-        joined = self._join_what_is_read(records)
+        joined = self._parents.join_what_is_read(records)
         if isinstance(joined, Failure):
             return joined
         key = document_key(self._sorting)
@@ -253,50 +246,9 @@ class _Evaluation:
     def _document(self, record: Record) -> Document:
         return document_of(record, self._codec, self._parents.get)
 
-    def _join_what_is_read(self, records: tuple[Record, ...]) -> Result[None, MlopusError]:
-        """Read the parents whose fields the query or the sorting reads; an id is in the row itself."""
-        names = {"run": "exp", "model version": "run"}
-        parent = names.get(self._kind)
-        read = {field for field in self._fields if field != f"{parent}.id"}
-        touches = parent is not None and reads_below(frozenset(read), parent)
-        if self._kind == "model version" and (touches or "path_in_run" in self._fields):
-            return self._join(records)
-        if self._kind == "model version" and reads_below(self._fields - {"model.name"}, "model"):
-            return self._read(tuple(ModelKey(r.name) for r in records if isinstance(r, VersionRecord)))
-        return self._join(records) if touches else Success(None)
-
-    def _join(self, records: tuple[Record, ...]) -> Result[None, MlopusError]:
-        """Read every parent of these records, each once."""
-        wanted: list[OwnKey] = []
-        for record in records:
-            if isinstance(record, RunRecord):
-                wanted.append(ExperimentKey(record.exp_id))
-            elif isinstance(record, VersionRecord):
-                wanted.append(ModelKey(record.name))
-                wanted += [RunKey(record.run_id)] if record.run_id is not None else []
-        read = self._read(tuple(wanted))
-        if isinstance(read, Failure):
-            return read
-        runs = [self._parents.get(key) for key in wanted if isinstance(key, RunKey)]
-        exps = tuple(ExperimentKey(run.exp_id) for run in runs if isinstance(run, RunRecord))
-        return self._read(exps)
-
-    def _read(self, keys: tuple[OwnKey, ...]) -> Result[None, MlopusError]:
-        missing = tuple(key for key in dict.fromkeys(keys) if key not in self._parents)
-        if not missing:
-            return Success(None)
-        with ThreadPoolExecutor(min(_AT_ONCE, len(missing))) as pool:
-            found = list(pool.map(self._reader.get, missing))
-        for key, result in zip(missing, found, strict=True):
-            if isinstance(result, Success):
-                self._parents[key] = result.unwrap()
-            elif not isinstance(key, RunKey) or isinstance(result.failure(), Unavailable):
-                return result
-        return Success(None)
-
     def handles(self, records: tuple[Record, ...]) -> Result[tuple[Entity, ...], MlopusError]:
         """The handles of records, with their parents read."""
-        joined = self._join(records)
+        joined = self._parents.join(records)
         if isinstance(joined, Failure):
             return joined
         if self._api.settings.cache_metadata_on_read == "all" and not self._api.settings.offline_mode:
@@ -307,27 +259,16 @@ class _Evaluation:
 
     def _handle(self, record: Record) -> Entity:
         viewer = Viewer(cast("Any", self._api), self._codec, self._taken_at.get(key_of(record)))
-        return viewer.handle((record, *self._above(record)))
-
-    def _above(self, record: Record) -> tuple[Record, ...]:
-        keys: list[OwnKey] = []
-        if isinstance(record, RunRecord):
-            keys = [ExperimentKey(record.exp_id)]
-        elif isinstance(record, VersionRecord):
-            keys = [ModelKey(record.name)]
-            run = self._parents.get(RunKey(record.run_id)) if record.run_id is not None else None
-            if isinstance(run, RunRecord):
-                keys += [RunKey(run.id), ExperimentKey(run.exp_id)]
-        return tuple(self._parents[key] for key in keys if key in self._parents)
+        return viewer.handle((record, *self._parents.above(record)))
 
     def keep(self, records: tuple[Record, ...]) -> Result[None, MlopusError]:
         """Put records and their parents into the metadata cache."""
-        joined = self._join(records)
+        joined = self._parents.join(records)
         if isinstance(joined, Failure):
             return joined
         if not records or not self._repositories.cache.is_writable:
             return Success(None)
-        rows = dict.fromkeys(row for record in records for row in (record, *self._above(record)))
+        rows = dict.fromkeys(row for record in records for row in (record, *self._parents.above(record)))
         return self._repositories.cache.put(tuple(rows), self._repositories.clock.now())
 
 

@@ -1,0 +1,162 @@
+"""The parents of rows that a search found: read once an evaluation, few one by one, many runs by a search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from mlopus.api.core import ApiCore
+from mlopus.api.gathering import settings_facts
+from mlopus.api.reading import Reader
+from mlopus.domain.keys import ExperimentKey, ModelKey, OwnKey, RunKey, key_of
+from mlopus.domain.records import ExperimentRecord, Record, RunRecord, VersionRecord
+from mlopus.domain.status import EntityKind
+from mlopus.errors import MlopusError, Unavailable
+from mlopus.plans.fetch import ask_by_mode
+from mlopus.plans.search import Page, PageToken, SearchSpec
+from mlopus.plans.steps import AskServer
+from mlopus.query import Sorting, parse
+from mlopus.query.fields import reads_below
+from mlopus.result import Failure, Result, Success
+
+MOST_READ_ONE_BY_ONE: Final = 3
+"""More runs are searched for by their ids, in experiments that have to be listed first."""
+_AT_ONCE: Final = 8
+_IDS_AT_ONCE: Final = 500
+
+
+class Parents:
+    """Reads the parents that rows of one kind have, and remembers them for one evaluation."""
+
+    def __init__(self, api: ApiCore, kind: EntityKind, fields: frozenset[str]) -> None:
+        self._repositories = api.repositories
+        self._recent = api.recent_parents
+        ask = ask_by_mode(settings_facts(api.settings))
+        costs = self._repositories.tracking.facts.requests_cost
+        self._may_search = costs and ask == (AskServer(),)
+        self._reader = Reader(self._repositories, self._recent, ask, ())
+        self._kind: EntityKind = kind
+        self._fields = fields
+        self._known: dict[OwnKey, Record] = {}
+
+    def get(self, key: OwnKey) -> Record | None:
+        """A parent that was read; None for all others."""
+        return self._known.get(key)
+
+    def saw(self, record: Record) -> None:
+        """Remember what was read anyway."""
+        self._known[key_of(record)] = record
+
+    def join_what_is_read(self, records: tuple[Record, ...]) -> Result[None, MlopusError]:
+        """Read the parents whose fields the query or the sorting reads; an id is in the row itself."""
+        if self._kind == "run" and reads_below(self._fields - {"exp.id"}, "exp"):
+            return self.join(records)
+        if self._kind != "model version":
+            return Success(None)
+        if reads_below(self._fields - {"run.id"}, "run") or "path_in_run" in self._fields:
+            return self.join(records)
+        if reads_below(self._fields - {"model.name"}, "model"):
+            return self._read(tuple(ModelKey(r.name) for r in records if isinstance(r, VersionRecord)))
+        return Success(None)
+
+    def join(self, records: tuple[Record, ...]) -> Result[None, MlopusError]:
+        """Read every parent of these records, each once."""
+        wanted: list[OwnKey] = []
+        for record in records:
+            if isinstance(record, RunRecord):
+                wanted.append(ExperimentKey(record.exp_id))
+            elif isinstance(record, VersionRecord):
+                wanted.append(ModelKey(record.name))
+                wanted += [RunKey(record.run_id)] if record.run_id is not None else []
+        read = self._read(tuple(wanted))
+        if isinstance(read, Failure):
+            return read
+        runs = [self._known.get(key) for key in wanted if isinstance(key, RunKey)]
+        return self._read(tuple(ExperimentKey(run.exp_id) for run in runs if isinstance(run, RunRecord)))
+
+    def above(self, record: Record) -> tuple[Record, ...]:
+        """The parents of a record that were read."""
+        keys: list[OwnKey] = []
+        if isinstance(record, RunRecord):
+            keys = [ExperimentKey(record.exp_id)]
+        elif isinstance(record, VersionRecord):
+            keys = [ModelKey(record.name)]
+            run = self._known.get(RunKey(record.run_id)) if record.run_id is not None else None
+            if isinstance(run, RunRecord):
+                keys += [RunKey(run.id), ExperimentKey(run.exp_id)]
+        return tuple(self._known[key] for key in keys if key in self._known)
+
+    def _read(self, keys: tuple[OwnKey, ...]) -> Result[None, MlopusError]:
+        runs = self._missing(key for key in keys if isinstance(key, RunKey))
+        if len(runs) > MOST_READ_ONE_BY_ONE and self._may_search:
+            searched = self._search_runs({key.id for key in runs if isinstance(key, RunKey)})
+            if isinstance(searched, Failure):
+                return searched
+        missing = self._missing(keys)
+        if not missing:
+            return Success(None)
+        with ThreadPoolExecutor(min(_AT_ONCE, len(missing))) as pool:
+            found = list(pool.map(self._reader.get, missing))
+        for key, result in zip(missing, found, strict=True):
+            if isinstance(result, Success):
+                self._known[key] = result.unwrap()
+            elif not isinstance(key, RunKey) or isinstance(result.failure(), Unavailable):
+                return result
+        return Success(None)
+
+    def _missing(self, keys: Iterable[OwnKey]) -> tuple[OwnKey, ...]:
+        return tuple(key for key in dict.fromkeys(keys) if key not in self._known)
+
+    def _search_runs(self, ids: set[str]) -> Result[None, MlopusError]:
+        """Read runs by searches for their ids, as long as that is less than a request for each.
+
+        What is not found so is left to be asked for one by one, as is all of it where a search fails.
+        """
+        spent = 0
+        everything = SearchSpec(kind="experiment", query=_ALL, sorting=Sorting(), view="all")
+        for page in self._pages(everything):
+            if isinstance(page, Failure):
+                return _unless_answered(page.failure())
+            exps = page.unwrap().records
+            spent += 1
+            for exp in exps:
+                self.saw(exp)
+            listed = sorted(ids)
+            for start in range(0, len(listed), _IDS_AT_ONCE):
+                search = _runs_with_ids(listed[start : start + _IDS_AT_ONCE], exps)
+                if not self._repositories.tracking.prepare(search).is_exact:
+                    return Success(None)
+                for found in self._pages(search):
+                    if isinstance(found, Failure):
+                        return _unless_answered(found.failure())
+                    spent += 1
+                    for run in found.unwrap().records:
+                        self.saw(run)
+                        ids.discard(run.id if isinstance(run, RunRecord) else "")
+            if spent >= len(ids):
+                break
+        return Success(None)
+
+    def _pages(self, spec: SearchSpec) -> Iterator[Result[Page, MlopusError]]:
+        token: PageToken = None
+        while True:
+            page = self._repositories.tracking.find(spec, token)
+            yield page
+            if isinstance(page, Failure) or page.unwrap().next_token is None:
+                return
+            token = page.unwrap().next_token
+
+
+_ALL: Final = parse(None).unwrap()
+
+
+def _runs_with_ids(ids: list[str], exps: tuple[Record, ...]) -> SearchSpec:
+    exp_ids = tuple(exp.id for exp in exps if isinstance(exp, ExperimentRecord))
+    query = parse({"id": {"$in": ids}}).unwrap()
+    return SearchSpec(kind="run", query=query, sorting=Sorting(), view="all", exp_ids=exp_ids)
+
+
+def _unless_answered(error: MlopusError) -> Result[None, MlopusError]:
+    """A search that was refused is no reason to fail; a server that does not answer is."""
+    return Failure(error) if isinstance(error, Unavailable) else Success(None)
