@@ -44,9 +44,9 @@ class Parents:
         """A parent that was read; None for all others."""
         return self._known.get(key)
 
-    def saw(self, record: Record) -> None:
+    def saw(self, *records: Record) -> None:
         """Remember what was read anyway."""
-        self._known[key_of(record)] = record
+        self._known.update((key_of(record), record) for record in records)
 
     def join_what_is_read(self, records: tuple[Record, ...]) -> Result[None, MlopusError]:
         """Read the parents whose fields the query or the sorting reads; an id is in the row itself."""
@@ -120,8 +120,7 @@ class Parents:
                 return _unless_answered(page.failure())
             exps = page.unwrap().records
             spent += 1
-            for exp in exps:
-                self.saw(exp)
+            self.saw(*exps)
             listed = sorted(ids)
             for start in range(0, len(listed), _IDS_AT_ONCE):
                 search = _runs_with_ids(listed[start : start + _IDS_AT_ONCE], exps)
@@ -131,9 +130,9 @@ class Parents:
                     if isinstance(found, Failure):
                         return _unless_answered(found.failure())
                     spent += 1
-                    for run in found.unwrap().records:
-                        self.saw(run)
-                        ids.discard(run.id if isinstance(run, RunRecord) else "")
+                    runs = found.unwrap().records
+                    self.saw(*runs)
+                    ids.difference_update(run.id for run in runs if isinstance(run, RunRecord))
             if spent >= len(ids):
                 break
         return Success(None)

@@ -200,6 +200,7 @@ class _Evaluation:
             if isinstance(page, Success):
                 found = page.unwrap()
                 self._taken_at.update(zip(map(key_of, found.records), found.taken_at, strict=False))
+                self._parents.saw(*found.beside)
             yield page
             if isinstance(page, Failure) or page.unwrap().next_token is None:
                 return

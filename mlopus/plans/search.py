@@ -38,24 +38,29 @@ class PushDown:
         is_sorted: Pages come in the asked order, ties by id; else all rows are needed to sort them.
         evaluated: What the server or SQLite evaluates, in its own language.
         rechecked: What is re-checked here, with the reason.
+        searches: How many searches that takes over a network, each of at least one page; 0 where no
+            request is made.
     """
 
     is_exact: bool
     is_sorted: bool
     evaluated: tuple[str, ...]
     rechecked: tuple[str, ...]
+    searches: int = 0
 
 
 @attrs.frozen(kw_only=True)
 class Page:
     """Some rows of a search, in order, and where to go on; `next_token` None is the end.
 
-    `taken_at`: when each row was taken, from a cache; empty from a tracking store.
+    `taken_at`: when each row was taken, from a cache; empty from a tracking store. `beside`: parents of
+    rows that were read on the way, and need not be asked for again.
     """
 
     records: tuple[Record, ...]
     next_token: str | None = None
     taken_at: tuple[datetime, ...] = ()
+    beside: tuple[Record, ...] = ()
 
 
 PageToken: TypeAlias = str | None

@@ -128,7 +128,7 @@ def _complete(transport: Transport, page: Page) -> Result[Page, MlopusError]:
         else record
         for record in page.records
     )
-    return Success(attrs.evolve(page, records=records))
+    return Success(attrs.evolve(page, records=records, beside=models.unwrap()))
 
 
 def _models(transport: Transport, names: frozenset[str]) -> Result[tuple[ModelRecord, ...], MlopusError]:

@@ -98,6 +98,7 @@ def server_searches(spec: SearchSpec, codec: TextCodec) -> ServerSearches:
             is_sorted=bool(order_by) or not spec.sorting.keys,
             evaluated=_evaluated(spec, searches, order_by),
             rechecked=pushed.reasons,
+            searches=len(searches),
         ),
     )
 
