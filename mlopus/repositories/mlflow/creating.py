@@ -30,7 +30,7 @@ from mlopus.plans.changes import (
 )
 from mlopus.plans.pending import known
 from mlopus.plans.search import Page
-from mlopus.repositories.mlflow.transport import Transport
+from mlopus.repositories.mlflow.asking import Asking
 from mlopus.result import Failure, Result, Success
 from mlopus.wire.mlflow.clauses import Clause, is_literal
 from mlopus.wire.mlflow.experiments import (
@@ -66,7 +66,7 @@ LOST_REPLIES: Final = 3
 
 
 def create_experiment(
-    transport: Transport, change: CreateExperiment | EnsureExperiment
+    transport: Asking, change: CreateExperiment | EnsureExperiment
 ) -> Result[ExperimentRecord, MlopusError]:
     """The experiment: new, or what this operation created before; to ensure one, any of that name."""
     location = change.artifact_location if isinstance(change, CreateExperiment) else None
@@ -80,7 +80,7 @@ def create_experiment(
 
 
 def _experiment_of_that_name(
-    transport: Transport, change: CreateExperiment | EnsureExperiment, error: MlopusError
+    transport: Asking, change: CreateExperiment | EnsureExperiment, error: MlopusError
 ) -> Result[ExperimentRecord, MlopusError]:
     if not isinstance(error, AlreadyExists):
         return Failure(error)
@@ -95,7 +95,7 @@ def _experiment_of_that_name(
     return Success(existing) if is_taken else Failure(error)
 
 
-def create_model(registry: Transport, change: CreateModel | EnsureModel) -> Result[ModelRecord, MlopusError]:
+def create_model(registry: Asking, change: CreateModel | EnsureModel) -> Result[ModelRecord, MlopusError]:
     """The model: new, or what this operation created before; to ensure one, any of that name."""
     tags = _with_operation(change.tags, change.operation_id)
     created = registry.call(create_model_request(change.name, tags), model_from_reply)
@@ -108,7 +108,7 @@ def create_model(registry: Transport, change: CreateModel | EnsureModel) -> Resu
     return found if is_taken else created
 
 
-def create_run(transport: Transport, change: CreateRun) -> Result[RunRecord, MlopusError]:
+def create_run(transport: Asking, change: CreateRun) -> Result[RunRecord, MlopusError]:
     """The run: new, or what this operation created before.
 
     Servers make every new run RUNNING; another status is set by a request more.
@@ -135,14 +135,14 @@ def create_run(transport: Transport, change: CreateRun) -> Result[RunRecord, Mlo
     return _with_status(transport, created.unwrap(), change.status)
 
 
-def _with_status(transport: Transport, run: RunRecord, status: RunStatus) -> Result[RunRecord, MlopusError]:
+def _with_status(transport: Asking, run: RunRecord, status: RunStatus) -> Result[RunRecord, MlopusError]:
     if run.status == status:
         return Success(run)
     updated = transport.do(update_run_request(run.id, status, None, None))
     return updated if isinstance(updated, Failure) else Success(attrs.evolve(run, status=status))
 
 
-def register_version(registry: Transport, change: RegisterVersion) -> Result[VersionRecord, MlopusError]:
+def register_version(registry: Asking, change: RegisterVersion) -> Result[VersionRecord, MlopusError]:
     """The version: new, or what this operation registered before."""
     tags = _with_operation(change.tags, change.operation_id)
     named = location_of_source(change.source, None, None)
@@ -165,7 +165,7 @@ def register_version(registry: Transport, change: RegisterVersion) -> Result[Ver
 
 
 def _created_once(
-    transport: Transport,
+    transport: Asking,
     request: HttpRequest,
     read: Callable[[object], Result[R, WrongShape]],
     look: Callable[[], Result[R | None, MlopusError]],

@@ -10,7 +10,7 @@ from mlopus.domain.records import ModelRecord, VersionRecord
 from mlopus.domain.text import codec_named
 from mlopus.errors import InvalidRequest, MlopusError, NotFound
 from mlopus.plans.search import Page, PageToken, SearchSpec
-from mlopus.repositories.mlflow.transport import Transport
+from mlopus.repositories.mlflow.asking import Asking
 from mlopus.result import Failure, Result, Success
 from mlopus.wire.mlflow.experiments import search_experiments_from_reply, search_experiments_request
 from mlopus.wire.mlflow.filter import PROMPT, ServerSearch, ServerSearches, server_searches
@@ -53,7 +53,7 @@ class _Place:
         return cls(int(at), found_any == "1", server_token or None)
 
 
-def find(transport: Transport, spec: SearchSpec, codec: str, token: PageToken) -> Result[Page, MlopusError]:
+def find(transport: Asking, spec: SearchSpec, codec: str, token: PageToken) -> Result[Page, MlopusError]:
     """The next page that has rows, or the empty last one. A row may come again, in a later page."""
     place = _Place.parse(token)
     if place is None:
@@ -96,7 +96,7 @@ def _after(asked: ServerSearches, place: _Place, rows: Page) -> _Place:
 
 
 def _page(
-    transport: Transport, spec: SearchSpec, search: ServerSearch, order_by: tuple[str, ...], token: PageToken
+    transport: Asking, spec: SearchSpec, search: ServerSearch, order_by: tuple[str, ...], token: PageToken
 ) -> Result[Page, MlopusError]:
     page = PageRequest(filter=search.filter, order_by=order_by, page_size=spec.page_size, token=token)
     match spec.kind:
@@ -113,7 +113,7 @@ def _page(
             assert_never(spec.kind)
 
 
-def _complete(transport: Transport, page: Page) -> Result[Page, MlopusError]:
+def _complete(transport: Asking, page: Page) -> Result[Page, MlopusError]:
     """The page with the aliases of its versions, which a search of versions leaves out."""
     names = frozenset(record.name for record in page.records if isinstance(record, VersionRecord))
     if not names:
@@ -131,7 +131,7 @@ def _complete(transport: Transport, page: Page) -> Result[Page, MlopusError]:
     return Success(attrs.evolve(page, records=records, beside=models.unwrap()))
 
 
-def _models(transport: Transport, names: frozenset[str]) -> Result[tuple[ModelRecord, ...], MlopusError]:
+def _models(transport: Asking, names: frozenset[str]) -> Result[tuple[ModelRecord, ...], MlopusError]:
     """The models of these names: a few one by one, many by the page. One that is gone is left out."""
     if len(names) > MODELS_ASKED_ONE_BY_ONE:
         return _models_by_page(transport, names)
@@ -145,9 +145,7 @@ def _models(transport: Transport, names: frozenset[str]) -> Result[tuple[ModelRe
     return Success(tuple(models))
 
 
-def _models_by_page(
-    transport: Transport, names: frozenset[str]
-) -> Result[tuple[ModelRecord, ...], MlopusError]:
+def _models_by_page(transport: Asking, names: frozenset[str]) -> Result[tuple[ModelRecord, ...], MlopusError]:
     models: dict[str, ModelRecord] = {}
     for filter_ in ("", str(PROMPT)):
         token: PageToken = None

@@ -13,7 +13,7 @@ from mlopus.domain.manifest import ArtifactLocation, ArtifactSubject
 from mlopus.domain.paths import relative_path
 from mlopus.domain.records import RunRecord, VersionRecord
 from mlopus.errors import MlopusError, NotFound, UnreadableReply, Unsupported
-from mlopus.repositories.mlflow.transport import Transport
+from mlopus.repositories.mlflow.asking import Asking
 from mlopus.result import Failure, Result, Success
 from mlopus.wire.mlflow.clauses import is_literal
 from mlopus.wire.mlflow.logged_models import (
@@ -44,8 +44,8 @@ _RUNS_URI = re.compile(r"runs:/(?P<id>[^/]+)(?:/(?P<path>.*))?", re.DOTALL)
 class Locator:
     """Follows sources; runs and logged models are asked of one server, versions of the registry."""
 
-    tracking: Transport
-    registry: Transport
+    tracking: Asking
+    registry: Asking
 
     def locate(
         self, version: VersionRecord, run: RunRecord | None, hops: int = MAX_HOPS
