@@ -12,7 +12,6 @@ from mlopus.domain.entities import Run
 from mlopus.domain.records import PARENT_TAG
 from mlopus.domain.status import EntityKind, View
 from mlopus.errors import InvalidQuery, MlopusError
-from mlopus.plans.search import PushDown
 from mlopus.query import Query, Sorting, parse, parse_sorting
 from mlopus.result import Failure, Result, Success
 
@@ -219,7 +218,10 @@ class Search(Generic[T]):
         return cache_found(self._api, self._kind, query, sorting, self._view, self._limit, self._exp_id)
 
     def explain(self) -> str:
-        """Say what the server or SQLite evaluates, what is re-checked here, and why. Nobody is asked.
+        """Say what the server or SQLite evaluates, what is re-checked here and why, and what it costs.
+
+        Nobody is asked. How many pages there are is the server's to know; what else is asked for is
+        said as a number, or as a number for each thing found.
 
         Returns:
             A few lines of text; of a malformed query what is wrong with it.
@@ -232,15 +234,16 @@ class Search(Generic[T]):
             pushes   runs in experiments 7: metrics.`acc` > 0.9
             matches  exactly
             order    as they come
+            pages    of up to 1000 rows
+            requests pages + 1 for each experiment found
         """
-        from mlopus.api.searching import push_down
+        from mlopus.api.explaining import explained
 
         parsed = self._parsed()
         if isinstance(parsed, Failure):
             return str(parsed.failure())
         query, sorting = parsed.unwrap()
-        where, push = push_down(self._api, self._kind, query, sorting, self._view, self._exp_id)
-        return _explained(where, push)
+        return explained(self._api, self._kind, query, sorting, self._view, self._limit, self._exp_id)
 
     @property
     def as_of(self) -> datetime | None:
@@ -313,15 +316,6 @@ class Search(Generic[T]):
         if isinstance(self._sorting, Failure):
             return self._sorting
         return Success((self._query.unwrap(), self._sorting.unwrap()))
-
-
-def _explained(where: str, push: PushDown) -> str:
-    lines = [f"asks     {where}"]
-    lines += [f"pushes   {part}" for part in push.evaluated or ("nothing",)]
-    lines += [f"rechecks {part}" for part in push.rechecked]
-    lines.append(f"matches  {'exactly' if push.is_exact else 'a superset, filtered here'}")
-    lines.append(f"order    {'as they come' if push.is_sorted else 'sorted here, after all pages'}")
-    return "\n".join(lines)
 
 
 def find(

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, cast
 
+import attrs
 from immutabledict import immutabledict
 
 from mlopus.api.core import ApiCore
@@ -19,7 +20,7 @@ from mlopus.domain.status import EntityKind, View
 from mlopus.domain.text import codec_named
 from mlopus.errors import MlopusError, OfflineMode, Unavailable
 from mlopus.plans.envelope import read_only_cache
-from mlopus.plans.search import Page, PushDown, SearchSpec
+from mlopus.plans.search import Page, SearchSpec
 from mlopus.ports.metadata_cache import MetadataCache
 from mlopus.ports.tracking import Tracking
 from mlopus.query import Query, Sorting, parse
@@ -41,7 +42,7 @@ def evaluate(
     exp_id: str | None,
 ) -> Iterator[Result[tuple[Entity, ...], MlopusError]]:
     """Yield pages of handles; the last is a Failure if a page failed."""
-    evaluation = _Evaluation(api, kind, query, sorting, view)
+    evaluation = Evaluation(api, kind, query, sorting, view)
     for page in evaluation.pages(limit, exp_id):
         if isinstance(page, Failure):
             yield page
@@ -63,7 +64,7 @@ def cache_found(
         return Failure(OfflineMode(action=f"caching {kind}s found on the server"))
     if not api.repositories.cache.is_writable:
         return Failure(read_only_cache(f"caching {kind}s found on the server"))
-    evaluation = _Evaluation(api, kind, query, sorting, view)
+    evaluation = Evaluation(api, kind, query, sorting, view)
     count = 0
     for page in evaluation.pages(limit, exp_id):
         if isinstance(page, Failure):
@@ -78,25 +79,11 @@ def cache_found(
     return Success(count)
 
 
-def push_down(
-    api: ApiCore, kind: EntityKind, query: Query, sorting: Sorting, view: View, exp_id: str | None
-) -> tuple[str, PushDown]:
-    """Who would evaluate a search, and what of it. Nobody is asked, not even which experiments there are."""
-    named = (exp_id,) if exp_id is not None else _exps_named_by(query)
-    exp_ids = named if named is not None else ("that are active",) if view == "active" else ("of any stage",)
-    spec = SearchSpec(
-        kind=kind, query=query, sorting=sorting, view=view, exp_ids=exp_ids if kind == "run" else ()
-    )
-    if api.settings.offline_mode:
-        return "the cache", api.repositories.cache.prepare(spec)
-    return str(api.repositories.tracking.origin), api.repositories.tracking.prepare(spec)
-
-
 def oldest(
     api: ApiCore, kind: EntityKind, query: Query, sorting: Sorting, view: View, exp_id: str | None
 ) -> datetime | None:
     """When the oldest row that a search may see was cached."""
-    evaluation = _Evaluation(api, kind, query, sorting, view)
+    evaluation = Evaluation(api, kind, query, sorting, view)
     spec = evaluation.spec(None, exp_id)
     if isinstance(spec, Failure):
         return None
@@ -104,7 +91,7 @@ def oldest(
     return None if isinstance(found, Failure) else found.unwrap()
 
 
-def _exps_named_by(query: Query) -> tuple[str, ...] | None:
+def exps_named_by(query: Query) -> tuple[str, ...] | None:
     """The only experiments whose runs may match, where the query names them."""
     named = equal_to(query, "exp.id")
     if named is None:
@@ -112,7 +99,7 @@ def _exps_named_by(query: Query) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(str(value) for value in named if isinstance(value, str | int)))
 
 
-class _Evaluation:
+class Evaluation:
     """One evaluation of one search: remembers the parents it has read."""
 
     def __init__(self, api: ApiCore, kind: EntityKind, query: Query, sorting: Sorting, view: View) -> None:
@@ -132,28 +119,25 @@ class _Evaluation:
 
     def spec(self, limit: int | None, exp_id: str | None) -> Result[SearchSpec, MlopusError]:
         """The search as its evaluator takes it: runs are searched in experiments that are named."""
-        exp_ids: tuple[str, ...] = ()
-        if self._kind == "run":
-            chosen = Success((exp_id,)) if exp_id is not None else self._exp_ids()
-            if isinstance(chosen, Failure):
-                return chosen
-            exp_ids = chosen.unwrap()
+        if self._kind != "run":
+            return Success(self.spec_in((), limit))
+        chosen = Success((exp_id,)) if exp_id is not None else self._exp_ids()
+        return chosen if isinstance(chosen, Failure) else Success(self.spec_in(chosen.unwrap(), limit))
+
+    def spec_in(self, exp_ids: tuple[str, ...], limit: int | None) -> SearchSpec:
+        """The search in these experiments, in pages that are not larger than is needed."""
         spec = SearchSpec(
-            kind=self._kind, query=self._query, sorting=self._sorting, view=self._view, exp_ids=exp_ids
+            kind=self._kind,
+            query=self._query,
+            sorting=self._sorting,
+            view=self._view,
+            exp_ids=exp_ids,
+            page_size=PAGE_SIZE,
         )
         push = self._source.prepare(spec)
-        enough = limit is not None and push.is_exact and (push.is_sorted or not self._sorting.keys)
-        size = max(1, min(PAGE_SIZE, limit)) if limit is not None and enough else PAGE_SIZE
-        return Success(
-            SearchSpec(
-                kind=spec.kind,
-                query=spec.query,
-                sorting=spec.sorting,
-                view=spec.view,
-                exp_ids=exp_ids,
-                page_size=size,
-            )
-        )
+        if limit is None or not push.is_exact or not push.is_sorted:
+            return spec
+        return attrs.evolve(spec, page_size=max(1, min(PAGE_SIZE, limit)))
 
     def pages(
         self, limit: int | None, exp_id: str | None
@@ -208,7 +192,7 @@ class _Evaluation:
 
     def _exp_ids(self) -> Result[tuple[str, ...], MlopusError]:
         """Experiments whose runs may match: those named, else all that the query does not exclude."""
-        named = _exps_named_by(self._query)
+        named = exps_named_by(self._query)
         if named is not None:
             return Success(named)
         view: View = "active" if self._view == "active" else "all"
