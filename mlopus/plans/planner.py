@@ -20,6 +20,7 @@ from mlopus.plans.requests import (
     CreateRunIn,
     GetArtifact,
     GetEntity,
+    LogCollected,
     LogMetricPoints,
     LogMetrics,
     LogModelVersion,
@@ -32,6 +33,15 @@ from mlopus.plans.requests import (
 )
 from mlopus.plans.steps import Step
 from mlopus.plans.totals import totals_of
+from mlopus.plans.upkeep_requests import (
+    AliasVersion,
+    DeleteEntityTags,
+    DeleteNamed,
+    DescribeEntity,
+    DropAlias,
+    RenameEntity,
+    RestoreNamed,
+)
 from mlopus.result import Result
 
 
@@ -75,6 +85,14 @@ def plan(request: Request, facts: Facts) -> Result[Plan, MlopusError]:
             | LogParams()
             | LogMetrics()
             | LogMetricPoints()
+            | LogCollected()
+            | RenameEntity()
+            | DescribeEntity()
+            | DeleteEntityTags()
+            | AliasVersion()
+            | DropAlias()
+            | DeleteNamed()
+            | RestoreNamed()
         ):
             from mlopus.plans.publish_metadata import plan_tracking
 

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from functools import reduce
 from typing import TypeAlias
 
-from mlopus.domain.keys import AliasKey, OwnKey, key_of
 from mlopus.domain.records import ExperimentRecord, ModelRecord, Record
 from mlopus.errors import InvalidValue, NotFound, OfflineMode, ValueTooLong
 from mlopus.plans.bindings import created_key, is_creating
@@ -22,16 +21,13 @@ from mlopus.plans.plan import Answer, EntityAnswer, FetchedAnswer, NoAnswer, Pla
 from mlopus.plans.requests import (
     CreateExp,
     CreateRegisteredModel,
-    CreateRunIn,
-    LogMetricPoints,
-    LogMetrics,
-    LogParams,
-    SetEntityTags,
     SetRunStatus,
     TrackingRequest,
 )
 from mlopus.plans.steps import AskServer, FetchEntity, ReflectChange
-from mlopus.plans.tracking_changes import changes_of, version_of_alias
+from mlopus.plans.tracking_changes import BadValue, Changes, changes_of
+from mlopus.plans.upkeep import upkeep_changes
+from mlopus.plans.upkeep_requests import UpkeepRequest
 from mlopus.plans.verbs import title_of
 from mlopus.result import Failure, Result, Success
 
@@ -59,17 +55,22 @@ def plan_tracking(request: TrackingRequest, facts: Facts) -> Result[Plan, Tracki
     if there is not None:
         rows = rows_to_cache(facts) if facts.settings.keep_on_read else ()
         return Success(make_plan(request, facts, (rows,), EntityAnswer(record=there)))
-    planned = changes_of(request, facts)
+    planned = _changes(request, facts)
     if isinstance(planned, Failure):
         return planned
     changes = planned.unwrap()
-    target = _target(request, facts)
     if isinstance(request, SetRunStatus) and record_of(facts, request.run) is None:
         fetch = FetchEntity(key=request.run, ask=(AskServer(),), keep=_keeps(facts))
         stages: tuple[Stage, ...] = (changes, (fetch,))
         return Success(make_plan(request, facts, stages, FetchedAnswer(key=request.run)))
-    answer = _answer(request, changes, target, facts)
+    answer = _answer(request, changes, facts)
     return Success(make_plan(request, facts, (changes, reflected(changes, facts)), answer))
+
+
+def _changes(request: TrackingRequest, facts: Facts) -> Result[Changes, BadValue | NotFound]:
+    if isinstance(request, UpkeepRequest):
+        return upkeep_changes(request, facts)
+    return changes_of(request, facts)
 
 
 def reflected(changes: Iterable[TrackingChange], facts: Facts) -> Stage:
@@ -112,35 +113,17 @@ def _there_already(request: TrackingRequest, held: tuple[Record, ...]) -> Record
     return None
 
 
-def _target(request: TrackingRequest, facts: Facts) -> OwnKey | None:
-    """The entity that a request changes; None where it creates one, or is not known."""
-    match request:
-        case SetRunStatus() | LogParams() | LogMetrics() | LogMetricPoints():
-            return request.run
-        case SetEntityTags(on=AliasKey() as alias):
-            version = version_of_alias(alias, facts)
-            return None if isinstance(version, Failure) else version.unwrap()
-        case SetEntityTags():
-            return request.on if not isinstance(request.on, AliasKey) else None
-        case CreateExp() | CreateRegisteredModel() | CreateRunIn():
-            return None
-
-
-def _answer(
-    request: TrackingRequest, changes: tuple[TrackingChange, ...], target: OwnKey | None, facts: Facts
-) -> Answer:
-    """The entity that is created, resumed or ended; tags, params and metrics answer nothing."""
-    if isinstance(request, SetEntityTags | LogParams | LogMetrics | LogMetricPoints):
-        return NoAnswer()
-    if target is None:
-        created = next((created_key(change) for change in changes if is_creating(change)), None)
-        if created is None:
+def _answer(request: TrackingRequest, changes: Changes, facts: Facts) -> Answer:
+    """The entity that is created, resumed or ended; any other change answers nothing."""
+    if isinstance(request, SetRunStatus):
+        record = record_of(facts, request.run)
+        if record is None:
             return NoAnswer()
-        parents = facts.records if created == "run" else ()
-        return EntityAnswer(record=Pending(created), parents=parents)
-    record = record_of(facts, target)
-    if record is None:
+        changed: Record = reduce(applied, changes, record)
+        return EntityAnswer(
+            record=changed, parents=tuple(other for other in facts.records if other != record)
+        )
+    created = next((created_key(change) for change in changes if is_creating(change)), None)
+    if created is None:
         return NoAnswer()
-    changed: Record = reduce(applied, changes, record)
-    parents = tuple(other for other in facts.records if key_of(other) != target)
-    return EntityAnswer(record=changed, parents=parents)
+    return EntityAnswer(record=Pending(created), parents=facts.records if created == "run" else ())

@@ -14,8 +14,10 @@ from immutabledict import immutabledict
 
 from mlopus.domain.frozen import Value
 from mlopus.domain.keys import AliasKey, EntityKey, ExperimentKey, ModelKey, RunKey, VersionKey
+from mlopus.domain.records import MetricSample, Texts
 from mlopus.domain.status import RunStatus
 from mlopus.plans.steps import LinkKind
+from mlopus.plans.upkeep_requests import UpkeepRequest
 
 Nested: TypeAlias = immutabledict[str, Value]
 LinkChoice: TypeAlias = bool | LinkKind
@@ -122,6 +124,16 @@ class LogMetricPoints:
 
 
 @attrs.frozen(kw_only=True)
+class LogCollected:
+    """Add what was collected to a run, in as few requests as it takes: texts and points as they are sent."""
+
+    run: RunKey
+    params: Texts = immutabledict()
+    metrics: tuple[MetricSample, ...] = ()
+    tags: Texts = immutabledict()
+
+
+@attrs.frozen(kw_only=True)
 class ArtifactOf:
     """Whose artifact, and which path of it: relative to a run's root, or to a version's own."""
 
@@ -203,7 +215,7 @@ class LogModelVersion:
 
 FetchRequest: TypeAlias = GetEntity | CacheMeta
 ArtifactRequest: TypeAlias = CacheArtifact | GetArtifact | CleanCachedArtifact
-TrackingRequest: TypeAlias = (
+RecordingRequest: TypeAlias = (
     CreateExp
     | CreateRegisteredModel
     | CreateRunIn
@@ -212,7 +224,9 @@ TrackingRequest: TypeAlias = (
     | LogParams
     | LogMetrics
     | LogMetricPoints
+    | LogCollected
 )
+TrackingRequest: TypeAlias = RecordingRequest | UpkeepRequest
 PublishRequest: TypeAlias = LogRunArtifact | LogModelVersion
 Request: TypeAlias = FetchRequest | ArtifactRequest | PlaceArtifact | TrackingRequest | PublishRequest
 Family: TypeAlias = Literal["fetch", "cache", "place", "publish"]

@@ -19,7 +19,7 @@ from mlopus.domain.status import RunStatus
 from mlopus.domain.text import codec_named
 from mlopus.domain.values import checked_key, encode_texts
 from mlopus.errors import InvalidValue, NotFound, ValueTooLong
-from mlopus.plans.batches import metric_batches, param_batches, tag_batches
+from mlopus.plans.batches import log_batches
 from mlopus.plans.changes import (
     CreateExperiment,
     CreateModel,
@@ -35,14 +35,15 @@ from mlopus.plans.requests import (
     CreateExp,
     CreateRegisteredModel,
     CreateRunIn,
+    LogCollected,
     LogMetricPoints,
     LogMetrics,
     LogParams,
     MetricPointAt,
     Nested,
+    RecordingRequest,
     SetEntityTags,
     SetRunStatus,
-    TrackingRequest,
 )
 from mlopus.result import Failure, Result, Success, mapped
 
@@ -50,7 +51,7 @@ BadValue: TypeAlias = InvalidValue | ValueTooLong
 Changes: TypeAlias = tuple[TrackingChange, ...]
 
 
-def changes_of(request: TrackingRequest, facts: Facts) -> Result[Changes, BadValue | NotFound]:
+def changes_of(request: RecordingRequest, facts: Facts) -> Result[Changes, BadValue | NotFound]:
     """The changes that a request means, none of which depends on another."""
     match request:
         case CreateExp() | CreateRegisteredModel():
@@ -67,11 +68,16 @@ def changes_of(request: TrackingRequest, facts: Facts) -> Result[Changes, BadVal
             params = encode_texts(
                 "param", request.params, codec_named(facts.settings.text_codec), facts.tracking.texts
             )
-            return mapped(params, lambda texts: param_batches(request.run.id, texts, facts.tracking.limits))
+            return mapped(
+                params, lambda texts: log_batches(request.run.id, facts.tracking.limits, params=texts)
+            )
         case LogMetrics():
             return _metric_changes(request.run, _points(request), facts)
         case LogMetricPoints():
             return _metric_changes(request.run, request.points, facts)
+        case LogCollected():
+            limits = facts.tracking.limits
+            return Success(log_batches(request.run.id, limits, request.params, request.metrics, request.tags))
         case _:
             assert_never(request)
 
@@ -130,7 +136,7 @@ def _tag_changes(request: SetEntityTags, facts: Facts) -> Result[Changes, BadVal
         return Success(())
     match request.on:
         case RunKey():
-            return Success(tag_batches(request.on.id, tags, facts.tracking.limits))
+            return Success(log_batches(request.on.id, facts.tracking.limits, tags=tags))
         case AliasKey():
             version = version_of_alias(request.on, facts)
             return mapped(version, lambda key: (SetTags(on=key, tags=tags),))
@@ -171,7 +177,7 @@ def _metric_changes(
         samples.append(
             MetricSample(key=point.key, value=point.value, step=point.step, timestamp=moment.unwrap())
         )
-    return Success(metric_batches(run.id, samples, facts.tracking.limits))
+    return Success(log_batches(run.id, facts.tracking.limits, metrics=samples))
 
 
 def _aware(point: MetricPointAt, facts: Facts) -> Result[datetime, InvalidValue]:

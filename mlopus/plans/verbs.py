@@ -25,6 +25,7 @@ from mlopus.plans.requests import (
     CreateRunIn,
     GetArtifact,
     GetEntity,
+    LogCollected,
     LogMetricPoints,
     LogMetrics,
     LogModelVersion,
@@ -34,6 +35,15 @@ from mlopus.plans.requests import (
     Request,
     SetEntityTags,
     SetRunStatus,
+)
+from mlopus.plans.upkeep_requests import (
+    AliasVersion,
+    DeleteEntityTags,
+    DeleteNamed,
+    DescribeEntity,
+    DropAlias,
+    RenameEntity,
+    RestoreNamed,
 )
 
 
@@ -67,6 +77,22 @@ def verb_of(request: Request) -> str:  # noqa: C901 (a case per class)
             return "log_metrics"
         case LogMetricPoints():
             return "log_metric_points"
+        case LogCollected():
+            return "batch"
+        case RenameEntity():
+            return f"rename_{_short_kind(request.on)}"
+        case DescribeEntity():
+            return f"set_description_on_{_short_kind(request.on)}"
+        case DeleteEntityTags():
+            return f"delete_tags_on_{_short_kind(request.on)}"
+        case AliasVersion():
+            return "set_alias"
+        case DropAlias():
+            return "delete_alias"
+        case DeleteNamed():
+            return f"delete_{_short_kind(request.key)}"
+        case RestoreNamed():
+            return f"restore_{_short_kind(request.key)}"
         case CacheArtifact():
             return f"cache_{_owner_kind(request.artifact)}_artifact"
         case GetArtifact():
@@ -107,6 +133,22 @@ def title_of(request: Request) -> str:  # noqa: C901 (a case per class)
             return f"log params to run {request.run}"
         case LogMetrics() | LogMetricPoints():
             return f"log metrics to run {request.run}"
+        case LogCollected():
+            return f"log what was collected to run {request.run}"
+        case RenameEntity():
+            return f"rename {entity_in_words(request.on)} to {request.name!r}"
+        case DescribeEntity():
+            return f"describe {entity_in_words(request.on)}"
+        case DeleteEntityTags():
+            return f"delete tags {', '.join(request.keys)} of {entity_in_words(request.on)}"
+        case AliasVersion():
+            return f"let alias {request.alias!r} name {entity_in_words(request.version)}"
+        case DropAlias():
+            return f"delete alias {request.alias!r} of {entity_in_words(request.model)}"
+        case DeleteNamed():
+            return f"delete {entity_in_words(request.key)}"
+        case RestoreNamed():
+            return f"restore {entity_in_words(request.key)}"
         case CacheArtifact():
             return f"cache {artifact_in_words(request.artifact)}"
         case GetArtifact():
