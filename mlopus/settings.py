@@ -183,6 +183,23 @@ class Environment:
                 )
         return {**found, **numbers, **flags}
 
+    def refuse_other_ways_in(self) -> None:
+        """Say what to do instead where MLflow would take a plugin or a signature to be let in.
+
+        Raises:
+            ValueError: One of both is asked for.
+        """
+        if plugin := self.variables.get("MLFLOW_TRACKING_AUTH"):
+            raise ValueError(
+                f"MLFLOW_TRACKING_AUTH names the plugin {plugin!r}, which is made for the requests package: "
+                "give connect(auth=…), a function of method, URL and headers that gives the headers to add"
+            )
+        if "MLFLOW_TRACKING_AWS_SIGV4" in self.variables and self._flag("MLFLOW_TRACKING_AWS_SIGV4"):
+            raise ValueError(
+                "MLFLOW_TRACKING_AWS_SIGV4 asks for signed requests: give connect(auth=…), a function of "
+                "method, URL and headers that gives the headers to add, such as a signer of botocore's"
+            )
+
     def _flag(self, variable: str) -> bool:
         text = self.variables[variable].strip().lower()
         if text in ("1", "true", "yes", "on"):

@@ -9,7 +9,8 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any
 
-from mlopus.api.wiring import Wiring, local_folder
+from mlopus.api.wiring import Wiring, is_http, local_folder, user_cache_home
+from mlopus.repositories.surroundings import Surroundings
 from mlopus.settings import Environment, Settings
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _LOGGER = logging.getLogger("mlopus")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*(?=:)")
 _HOST_AND_PORT = re.compile(r"[A-Za-z0-9.\-]+:\d+(/.*)?")
+_WAYS_IN = frozenset({"auth", "username", "password", "token"})
 _MLFLOW_ONLY = frozenset(
     {"sqlite", "postgresql", "mysql", "mssql", "databricks", "databricks-uc", "uc", "postgres", "oracle"}
 )
@@ -33,8 +35,11 @@ def connect(tracking_uri: str | os.PathLike[str] | None = None, **settings: Any)
     The environment and MLflow's credentials file are read now, once; arguments win over both. Of the
     environment it is MLFLOW_TRACKING_URI, _USERNAME, _PASSWORD, _TOKEN, _INSECURE_TLS,
     _SERVER_CERT_PATH and _CLIENT_CERT_PATH, MLFLOW_REGISTRY_URI, MLFLOW_WORKSPACE,
-    MLFLOW_HTTP_REQUEST_MAX_RETRIES, _BACKOFF_FACTOR and _TIMEOUT, MLOPUS_CACHE_DIR and
-    MLOPUS_OFFLINE; empty ones count as unset.
+    MLFLOW_HTTP_REQUEST_MAX_RETRIES, _BACKOFF_FACTOR, _BACKOFF_JITTER and _TIMEOUT,
+    MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER, MLFLOW_ALLOW_HTTP_REDIRECTS, MLOPUS_CACHE_DIR and
+    MLOPUS_OFFLINE; of the system's, HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, and for
+    authorities to trust REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE, SSL_CERT_FILE and SSL_CERT_DIR. Empty
+    ones count as unset. Plugins of MLflow that add headers to requests are asked for theirs.
 
     Args:
         tracking_uri: A URL or a path; `~` and relative paths are resolved now.
@@ -45,7 +50,9 @@ def connect(tracking_uri: str | os.PathLike[str] | None = None, **settings: Any)
 
     Raises:
         ValueError: The URI has a scheme that nobody serves, or is `host:port` without a scheme; a
-            setting or variable is out of its range; the system is Windows.
+            setting or variable is out of its range; MLFLOW_TRACKING_AUTH or
+            MLFLOW_TRACKING_AWS_SIGV4 asks for a way in that takes an `auth` here, and none is given;
+            the system is Windows.
         TypeError: There is no setting of that name.
 
     Example:
@@ -64,7 +71,15 @@ def connect(tracking_uri: str | os.PathLike[str] | None = None, **settings: Any)
     chosen = Settings(**{**environment.defaults(), **settings})
     given = os.fspath(tracking_uri) if tracking_uri is not None else None
     uri = _resolved(given or environment.tracking_uri, offline=chosen.offline_mode)
-    return MlflowApi.wired(Wiring(settings=chosen, uri=uri))
+    if uri is not None and is_http(uri) and not _WAYS_IN.intersection(settings):
+        environment.refuse_other_ways_in()
+    wiring = Wiring(
+        settings=chosen,
+        uri=uri,
+        surroundings=Surroundings.of(environment.variables),
+        cache_home=user_cache_home() if chosen.cache_dir is None else None,
+    )
+    return MlflowApi.wired(wiring)
 
 
 def _resolved(uri: str | None, *, offline: bool) -> str | None:

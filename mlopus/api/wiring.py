@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 import attrs
 
+from mlopus.repositories.surroundings import Surroundings
 from mlopus.settings import Settings
 
 if TYPE_CHECKING:
@@ -31,11 +32,14 @@ class Wiring:
     """What the repositories of an API are made from.
 
     `uri` is the tracking URI as `connect` resolved it; None offline means the only origin that the
-    cache holds.
+    cache holds. `surroundings` and `cache_home`, the folder for users' caches, are as `connect` found
+    them.
     """
 
     settings: Settings
     uri: str | None = attrs.field(default=None, repr=False)
+    surroundings: Surroundings = Surroundings()
+    cache_home: str | None = None
     tracking: Tracking | None = None
     cache: MetadataCache | None = None
     artifacts: ArtifactCache | None = None
@@ -102,9 +106,7 @@ class Wiring:
         """The root of the cache, absolute."""
         if self.settings.cache_dir is not None:
             return self.settings.cache_dir
-        import platformdirs
-
-        return os.path.join(platformdirs.user_cache_dir(), "mlopus")
+        return os.path.join(self.cache_home or user_cache_home(), "mlopus")
 
     @property
     def temporary_folder(self) -> str:
@@ -149,6 +151,7 @@ class Wiring:
                 backoff_s=settings.backoff_s,
                 retry_for_s=settings.retry_for_s,
                 text_codec=settings.text_codec,
+                surroundings=self.surroundings,
             )
         from mlopus.repositories.embedded import EmbeddedTracking
 
@@ -213,6 +216,13 @@ class LazyRepositories:
 
     def __reduce__(self) -> tuple[type[LazyRepositories], tuple[Wiring]]:
         return LazyRepositories, (self.wiring,)
+
+
+def user_cache_home() -> str:
+    """The folder for users' caches, as the environment of this moment says."""
+    import platformdirs
+
+    return platformdirs.user_cache_dir()
 
 
 def is_http(uri: str) -> bool:

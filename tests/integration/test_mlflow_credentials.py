@@ -164,14 +164,6 @@ def test_a_path_before_the_api_is_kept(loopback: StartLoopback) -> None:
     assert server.calls == (f"GET /behind/proxy{API}/runs/get",)
 
 
-def test_the_systems_proxy_is_used(loopback: StartLoopback, monkeypatch: pytest.MonkeyPatch) -> None:
-    proxy = loopback(RUN)
-    monkeypatch.setenv("HTTP_PROXY", proxy.uri)
-    monkeypatch.setenv("NO_PROXY", "")
-    at("http://mlflow.invalid").get(RunKey("r1"))
-    assert proxy.requests[0].target == f"http://mlflow.invalid{API}/runs/get?run_id=r1"
-
-
 def test_a_copy_in_another_process_works_and_is_equal(loopback: StartLoopback) -> None:
     server = loopback(RUN)
     tracking = at(server.uri, token="abc")  # noqa: S106

@@ -245,20 +245,20 @@ def test_points_of_a_metric_are_read_with_their_steps() -> None:
     assert (math.isnan(first.value), first.step, second, token) == (True, -1, MetricPoint(2.0), "t")
 
 
-def test_only_what_creates_anew_each_time_is_not_safe_to_repeat() -> None:
+def test_what_creates_is_not_safe_to_repeat() -> None:
     tags: immutabledict[str, str] = immutabledict()
     unsafe = (
         runs.create_run_request("1", None, None, tags),
         models.create_version_request("m", "s3://b/p", None, None, tags),
-    )
-    safe = (
         experiments.create_experiment_request("e", tags, None),
         models.create_model_request("m", tags),
+    )
+    safe = (
         runs.log_batch_request("r", LogBatch(run_id="r")),
         runs.update_run_request("r", RunStatus.FAILED, NOON, None),
         artifacts.upload_request("a"),
     )
-    assert [r.replay_safe for r in (*unsafe, *safe)] == [False] * 2 + [True] * 5
+    assert [r.replay_safe for r in (*unsafe, *safe)] == [False] * 4 + [True] * 3
 
 
 def test_abilities_are_what_the_server_says_is_on() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from mlopus.errors import IllegalPath, MlopusError
-from mlopus.repositories.mlflow.policy import Fault
+from mlopus.repositories.mlflow.policy import Fault, Policy
 from mlopus.result import Result
 from mlopus.wire.mlflow.http import HttpReply, HttpRequest, WrongShape
 
@@ -19,6 +19,11 @@ class Asking(Protocol):
     @property
     def place(self) -> str:
         """Who answers, as errors name it."""
+        ...
+
+    @property
+    def policy(self) -> Policy:
+        """The bounds of each request."""
         ...
 
     def call(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import attrs
 from immutabledict import immutabledict
@@ -19,7 +19,7 @@ from mlopus.domain.records import (
     VersionRecord,
 )
 from mlopus.domain.status import RunStatus
-from mlopus.errors import AlreadyExists, MlopusError, TimedOut
+from mlopus.errors import AlreadyExists, MlopusError, NotFound
 from mlopus.plans.changes import (
     CreateExperiment,
     CreateModel,
@@ -31,6 +31,7 @@ from mlopus.plans.changes import (
 from mlopus.plans.pending import known
 from mlopus.plans.search import Page
 from mlopus.repositories.mlflow.asking import Asking
+from mlopus.repositories.mlflow.recovering import created_once
 from mlopus.result import Failure, Result, Success
 from mlopus.wire.mlflow.clauses import Clause, is_literal
 from mlopus.wire.mlflow.experiments import (
@@ -40,7 +41,6 @@ from mlopus.wire.mlflow.experiments import (
     get_experiment_from_reply,
     get_experiment_request,
 )
-from mlopus.wire.mlflow.http import HttpRequest, WrongShape
 from mlopus.wire.mlflow.models import (
     create_model_request,
     create_version_request,
@@ -59,10 +59,7 @@ from mlopus.wire.mlflow.runs import (
     update_run_request,
 )
 
-R = TypeVar("R", RunRecord, VersionRecord)
-
-LOST_REPLIES: Final = 3
-"""How often a create whose reply was lost, and which turned out not to have happened, is sent again."""
+R = TypeVar("R", bound=Record)
 
 
 def create_experiment(
@@ -71,12 +68,23 @@ def create_experiment(
     """The experiment: new, or what this operation created before; to ensure one, any of that name."""
     location = change.artifact_location if isinstance(change, CreateExperiment) else None
     tags = _with_operation(change.tags, change.operation_id)
-    created = transport.call(
-        create_experiment_request(change.name, tags, location), create_experiment_from_reply
+    request = create_experiment_request(change.name, tags, location)
+
+    def look() -> Result[ExperimentRecord | None, MlopusError]:
+        named = get_experiment_by_name_request(change.name)
+        found = transport.call(named, get_experiment_from_reply)
+        return _if_there(found, lambda held: _is_created(change, held))
+
+    mark = f"the experiment {change.name!r}"
+    created: Result[ExperimentRecord | str, MlopusError] = created_once(
+        transport, request, create_experiment_from_reply, look, mark
     )
     if isinstance(created, Failure):
         return _experiment_of_that_name(transport, change, created.failure())
-    return transport.call(get_experiment_request(created.unwrap()), get_experiment_from_reply)
+    held = created.unwrap()
+    if isinstance(held, ExperimentRecord):
+        return Success(held)
+    return transport.call(get_experiment_request(held), get_experiment_from_reply)
 
 
 def _experiment_of_that_name(
@@ -91,21 +99,32 @@ def _experiment_of_that_name(
     if existing.lifecycle_stage == "deleted":
         hint = f"It is deleted and keeps its name: restore_exp({existing.id!r}) brings it back."
         return Failure(attrs.evolve(error, hint=hint))
+    return Success(existing) if _is_created(change, existing) else Failure(error)
+
+
+def _is_created(change: CreateExperiment | EnsureExperiment, existing: ExperimentRecord) -> bool:
+    """Whether an experiment of that name is what a change is to bring about."""
     is_taken = isinstance(change, EnsureExperiment) or _is_of(existing, change.operation_id)
-    return Success(existing) if is_taken else Failure(error)
+    return is_taken and existing.lifecycle_stage != "deleted"
 
 
 def create_model(registry: Asking, change: CreateModel | EnsureModel) -> Result[ModelRecord, MlopusError]:
     """The model: new, or what this operation created before; to ensure one, any of that name."""
     tags = _with_operation(change.tags, change.operation_id)
-    created = registry.call(create_model_request(change.name, tags), model_from_reply)
+
+    def look() -> Result[ModelRecord | None, MlopusError]:
+        found = registry.call(get_model_request(change.name), model_from_reply)
+        is_any = isinstance(change, EnsureModel)
+        return _if_there(found, lambda held: is_any or _is_of(held, change.operation_id))
+
+    request = create_model_request(change.name, tags)
+    created = created_once(registry, request, model_from_reply, look, f"the model {change.name!r}")
     if isinstance(created, Success) or not isinstance(created.failure(), AlreadyExists):
         return created
-    found = registry.call(get_model_request(change.name), model_from_reply)
+    found = look()
     if isinstance(found, Failure):
         return found
-    is_taken = isinstance(change, EnsureModel) or _is_of(found.unwrap(), change.operation_id)
-    return found if is_taken else created
+    return created if (held := found.unwrap()) is None else Success(held)
 
 
 def create_run(transport: Asking, change: CreateRun) -> Result[RunRecord, MlopusError]:
@@ -129,7 +148,7 @@ def create_run(transport: Asking, change: CreateRun) -> Result[RunRecord, Mlopus
         if (run := found.unwrap()) is not None:
             return Success(run)
     request = create_run_request(exp_id, change.name, change.start_time, tags)
-    created = _created_once(transport, request, run_from_reply, look)
+    created = created_once(transport, request, run_from_reply, look, _mark(change.operation_id))
     if isinstance(created, Failure):
         return created
     return _with_status(transport, created.unwrap(), change.status)
@@ -161,39 +180,24 @@ def register_version(registry: Asking, change: RegisterVersion) -> Result[Versio
         if (version := found.unwrap()) is not None:
             return Success(version)
     request = create_version_request(change.model_name, change.source, change.run_id, model_id, tags)
-    return _created_once(registry, request, version_from_reply, look)
-
-
-def _created_once(
-    transport: Asking,
-    request: HttpRequest,
-    read: Callable[[object], Result[R, WrongShape]],
-    look: Callable[[], Result[R | None, MlopusError]],
-) -> Result[R, MlopusError]:
-    """What a request creates; after a lost reply it is looked for before it is sent again.
-
-    Not sent again after a time-out: the server may still be at it.
-    """
-    lost = 0
-    while True:
-        replied = transport.ask(request)
-        if isinstance(replied, Success):
-            return transport.read(request, replied.unwrap(), read)
-        fault = replied.failure()
-        found = look() if fault.maybe_done else None
-        if found is None or isinstance(found, Failure):
-            return Failure(fault.error)
-        if (record := found.unwrap()) is not None:
-            return Success(record)
-        lost += 1
-        if isinstance(fault.error, TimedOut) or lost > LOST_REPLIES:
-            return Failure(fault.error)
+    return created_once(registry, request, version_from_reply, look, _mark(change.operation_id))
 
 
 def _first(page: Result[Page, MlopusError], kind: type[R]) -> Result[R | None, MlopusError]:
     if isinstance(page, Failure):
         return page
     return Success(next((record for record in page.unwrap().records if isinstance(record, kind)), None))
+
+
+def _if_there(found: Result[R, MlopusError], is_it: Callable[[R], bool]) -> Result[R | None, MlopusError]:
+    """What was found, if it is what was looked for; that there is nothing is no failure."""
+    if isinstance(found, Failure):
+        return Success(None) if isinstance(found.failure(), NotFound) else found
+    return Success(record) if is_it(record := found.unwrap()) else Success(None)
+
+
+def _mark(operation_id: str) -> str:
+    return f"the tag {OPERATION_TAG} = {operation_id!r}"
 
 
 def _with_operation(tags: Texts, operation_id: str) -> Texts:

@@ -15,6 +15,7 @@ from mlopus.result import Failure, Result, Success
 
 _PORTS: Final[Mapping[str, int]] = immutabledict({"http": 80, "https": 443})
 _SHORTEST_SECRET: Final = 6
+_NOTHING: Final[Mapping[str, str]] = immutabledict()
 
 WebOrigin: TypeAlias = tuple[str, str, int]
 """Scheme, host and port."""
@@ -57,20 +58,27 @@ class Endpoint:
         return f"{prefix}{target}"
 
     def own_headers(
-        self, method: str, url: str, headers: Mapping[str, str]
+        self, method: str, url: str, headers: Mapping[str, str], added: Mapping[str, str] = _NOTHING
     ) -> Result[immutabledict[str, str], InvalidValue]:
         """The headers for this server alone, those of the `auth` callable among them.
+
+        Args:
+            method: Of the request.
+            url: Of the request.
+            headers: What is sent whoever gets it.
+            added: What plugins add; a value of a header that is sent anyway comes after that.
 
         Fails with:
             InvalidValue: A header that cannot be sent; the error does not hold its value.
         """
-        own = dict(self.headers)
+        own = {name: _joined(headers, name, value) for name, value in added.items()}
+        own = with_headers(own, self.headers)
         if self.workspace is not None:
-            own["X-MLFLOW-WORKSPACE"] = self.workspace
+            own = with_headers(own, {"X-MLFLOW-WORKSPACE": self.workspace})
         if (authorization := self._authorization()) is not None:
-            own["Authorization"] = authorization
+            own = with_headers(own, {"Authorization": authorization})
         if self.auth is not None:
-            own |= self.auth(method, url, immutabledict({**headers, **own}))
+            own = with_headers(own, self.auth(method, url, immutabledict(with_headers(headers, own))))
         for name, value in own.items():
             if not (_is_sendable(name) and _is_sendable(value)):
                 return Failure(
@@ -122,6 +130,17 @@ def without_user(url: str) -> str:
     """A URL without the user and password in it."""
     parts: SplitResult = urlsplit(url)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def with_headers(headers: Mapping[str, str], others: Mapping[str, str]) -> dict[str, str]:
+    """Headers with others instead of those of the same name, whatever its case."""
+    replaced = {name.lower() for name in others}
+    return {name: value for name, value in headers.items() if name.lower() not in replaced} | dict(others)
+
+
+def _joined(headers: Mapping[str, str], name: str, value: str) -> str:
+    before = [held for other, held in headers.items() if other.lower() == name.lower()]
+    return " ".join((*before, value))
 
 
 def _unquoted(text: str | None) -> str | None:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import ssl
+import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import attrs
+import certifi
 import httpx
 from immutabledict import immutabledict
 
 from mlopus.errors import InvalidValue, TimedOut, Unreachable, UnreadableReply
 from mlopus.repositories.mlflow.policy import Fault
+from mlopus.repositories.mlflow.sockets import Wire, answer_within
+from mlopus.repositories.surroundings import Surroundings
 from mlopus.result import Failure, Result, Success
 from mlopus.wire.mlflow.errors import clean
 from mlopus.wire.mlflow.http import HttpReply
 
 CHUNK_BYTES = 1024 * 1024
-MAX_CONNECTIONS = 64
 
 
 @attrs.frozen(kw_only=True)
@@ -27,7 +30,28 @@ class Tls:
 
     verify: bool = True
     ca_cert: str | None = None
+    ca_dir: str | None = None
     client_cert: str | None = None
+
+    def context(self) -> ssl.SSLContext:
+        """What connections are encrypted with. The environment has no say: it was read at `connect`.
+
+        Raises:
+            OSError: A file cannot be read, holds no certificate, or its key asks for a password.
+        """
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if sys.version_info >= (3, 13):
+            context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_STRICT
+        if not self.verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        elif self.ca_cert is not None or self.ca_dir is not None:
+            context.load_verify_locations(self.ca_cert, self.ca_dir)
+        else:
+            context.load_verify_locations(certifi.where())
+        if self.client_cert is not None:
+            context.load_cert_chain(self.client_cert, password="")  # nobody is asked on a terminal
+        return context
 
 
 @attrs.frozen(kw_only=True)
@@ -39,34 +63,20 @@ class Asked:
     timeout_s: float
 
 
-def open_client(tls: Tls, *, uses_tls: bool) -> httpx.Client:
+def open_client(tls: Tls | None, surroundings: Surroundings) -> httpx.Client:
     """A client that keeps connections, and nothing else: no cookies, no redirects, no credentials.
+
+    Without `tls` it can reach what is not encrypted, and loads no certificates.
 
     Raises:
         OSError: A certificate file cannot be read, or holds none.
     """
     return httpx.Client(
-        verify=_context(tls) if uses_tls else False,
+        transport=Wire(None if tls is None else tls.context(), surroundings.proxy_for),
+        trust_env=False,
         follow_redirects=False,
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-        limits=httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS),
     )
-
-
-def close_client(client: httpx.Client) -> None:
-    """Close its connections."""
-    client.close()
-
-
-def _context(tls: Tls) -> ssl.SSLContext | bool:
-    if not tls.verify and tls.client_cert is None:
-        return False
-    context = httpx.create_ssl_context(verify=tls.verify)
-    if tls.verify and tls.ca_cert is not None:
-        context = ssl.create_default_context(cafile=tls.ca_cert)
-    if tls.client_cert is not None:
-        context.load_cert_chain(tls.client_cert)
-    return context
 
 
 class Incoming:
@@ -103,6 +113,7 @@ class Incoming:
 
     def _whole(self) -> HttpReply | Fault:
         deadline = time.monotonic() + self._asked.timeout_s
+        answer_within(self._response.extensions, self._asked.timeout_s)
         body: list[bytes] = []
         for chunk in self.chunks(None):  # so that the time is looked at even if bytes only drip
             if isinstance(chunk, Failure):
@@ -145,7 +156,7 @@ def fault_of(error: httpx.HTTPError | httpx.InvalidURL | httpx.StreamError, aske
         case httpx.ConnectError():
             return _not_connected(str(error), asked)
         case httpx.ProxyError():
-            reason = clean(f"the proxy refuses: {error}")
+            reason = clean(f"the proxy on the way to it: {error}")
             return Fault(error=Unreachable(place=asked.place, reason=reason), is_final=True)
         case httpx.PoolTimeout():
             return Fault(error=_timed_out(asked), is_final=True)

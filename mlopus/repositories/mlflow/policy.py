@@ -24,13 +24,27 @@ SHORT_PATIENCE_S: Final = 10.0
 
 @attrs.frozen(kw_only=True)
 class Policy:
-    """The bounds of a request, all of its tries together."""
+    """The bounds of a request, all of its tries together.
+
+    No try begins later than `retry_for_s` after the first, and each ends within `timeout_s`.
+    """
 
     timeout_s: float = 120.0
     connect_timeout_s: float = 5.0
     max_retries: int = 5
     backoff_s: float = 0.5
     retry_for_s: float = 60.0
+    jitter_s: float | None = None
+    respects_retry_after: bool = True
+
+    @property
+    def pauses(self) -> tenacity.wait.wait_base:
+        """How long to wait between tries: it doubles, and is never quite the same."""
+        import tenacity  # noqa: PLC0415 (it takes time to load, and the first request is early enough)
+
+        jitter_s = self.backoff_s if self.jitter_s is None else self.jitter_s
+        doubling = tenacity.wait_exponential(multiplier=self.backoff_s, max=LONGEST_WAIT_S)
+        return doubling + tenacity.wait_random(0, jitter_s)
 
     def timeout_of(self, request: HttpRequest) -> float:
         """How long the answer to one try may take."""
@@ -65,14 +79,14 @@ def answer(
             return was_not_taken(outcome) or (request.replay_safe and may_pass(outcome))
         return not outcome.is_final and (request.replay_safe or not outcome.maybe_done)
 
-    backoff = tenacity.wait_exponential(
-        multiplier=policy.backoff_s, max=LONGEST_WAIT_S
-    ) + tenacity.wait_random(0, policy.backoff_s)
+    pauses = policy.pauses
 
     def wait(state: tenacity.RetryCallState) -> float:
         outcome = _outcome(state)
-        asked = retry_after_s(outcome, datetime.now(UTC)) if isinstance(outcome, HttpReply) else None
-        return backoff(state) if asked is None else asked
+        asked: float | None = None
+        if isinstance(outcome, HttpReply) and policy.respects_retry_after:
+            asked = retry_after_s(outcome, datetime.now(UTC))
+        return pauses(state) if asked is None else asked
 
     def is_enough(state: tenacity.RetryCallState) -> bool:
         outcome = _outcome(state)

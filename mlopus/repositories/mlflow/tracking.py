@@ -30,6 +30,7 @@ from mlopus.repositories.mlflow.endpoint import AuthCallable, Endpoint, origin_o
 from mlopus.repositories.mlflow.operations import Operations
 from mlopus.repositories.mlflow.policy import Policy
 from mlopus.repositories.mlflow.transport import Transport
+from mlopus.repositories.surroundings import Surroundings
 from mlopus.result import Failure, Result, Success
 from mlopus.wire.mlflow.experiments import (
     search_experiments_from_reply,
@@ -76,6 +77,7 @@ class MlflowTracking:
         timeout_s: How long each answer may take, and each pause within one.
         retry_for_s: Nothing is tried again after this long.
         text_codec: How texts of params and tags are read, which decides what the server can filter.
+        surroundings: How this machine reaches servers: proxies and authorities, from the environment.
     """
 
     uri: str = attrs.field(repr=lambda uri: repr(without_user(uri)))
@@ -95,6 +97,7 @@ class MlflowTracking:
     backoff_s: float = 0.5
     retry_for_s: float = 60.0
     text_codec: Literal["plain", "mlopus-1"] = "plain"
+    surroundings: Surroundings = Surroundings()
     transport: Transport = attrs.field(
         default=attrs.Factory(_transport_of, takes_self=True), eq=False, repr=False
     )
@@ -110,11 +113,17 @@ class MlflowTracking:
             max_retries=self.max_retries,
             backoff_s=self.backoff_s,
             retry_for_s=self.retry_for_s,
+            jitter_s=self.surroundings.jitter_s,
+            respects_retry_after=self.surroundings.respects_retry_after,
         )
         if origin_of(uri) != origin_of(self.uri):
             endpoint = Endpoint(uri=uri)
             return Transport(
-                endpoint=endpoint, policy=policy, verify_tls=self.verify_tls, ca_cert=self.ca_cert
+                endpoint=endpoint,
+                policy=policy,
+                verify_tls=self.verify_tls,
+                ca_cert=self.ca_cert,
+                surroundings=self.surroundings,
             )
         endpoint = Endpoint(
             uri=uri,
@@ -131,6 +140,7 @@ class MlflowTracking:
             verify_tls=self.verify_tls,
             ca_cert=self.ca_cert,
             client_cert=self.client_cert,
+            surroundings=self.surroundings,
         )
 
     @property

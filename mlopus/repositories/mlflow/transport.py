@@ -17,9 +17,11 @@ import attrs
 
 from mlopus.errors import IllegalPath, InvalidValue, MlopusError, UnreadableReply
 from mlopus.ports.meter import Meter, NoMeter
-from mlopus.repositories.mlflow.endpoint import Endpoint, origin_of, place_of
+from mlopus.repositories.mlflow.endpoint import Endpoint, origin_of, place_of, with_headers
 from mlopus.repositories.mlflow.policy import Fault, Policy, answer
+from mlopus.repositories.mlflow.providers import HeaderProvider, load_providers, provided_headers
 from mlopus.repositories.process_local import PerProcess
+from mlopus.repositories.surroundings import Surroundings
 from mlopus.result import Failure, Result, Success
 from mlopus.wire.mlflow.errors import error_from_reply, excerpt, json_from_reply, may_pass
 from mlopus.wire.mlflow.http import HttpReply, HttpRequest, WrongShape
@@ -42,20 +44,38 @@ _FAILED: Final = 300
 _log = logging.getLogger("mlopus")
 
 
-def _open(verify: bool, ca_cert: str | None, client_cert: str | None, uses_tls: bool) -> httpx.Client:
+def _open(ca_cert: str | None, client_cert: str | None, way: _Way) -> httpx.Client:
     from mlopus.repositories.mlflow.exchange import Tls, open_client  # noqa: PLC0415 (loads httpx)
 
-    return open_client(Tls(verify=verify, ca_cert=ca_cert, client_cert=client_cert), uses_tls=uses_tls)
+    around = way.surroundings
+    if not way.encrypts:
+        return open_client(None, around)
+    ca_dir = around.ca_dir if ca_cert is None else None
+    tls = Tls(verify=way.verify, ca_cert=ca_cert or around.ca_file, ca_dir=ca_dir, client_cert=client_cert)
+    return open_client(tls, around)
 
 
 def _close(client: httpx.Client) -> None:
     client.close()
 
 
+@attrs.frozen(kw_only=True)
+class _Way:
+    surroundings: Surroundings
+    verify: bool = True
+    encrypts: bool = True
+
+
 def _home_of(transport: Transport) -> PerProcess[httpx.Client]:
-    uses_tls = transport.endpoint.uri.startswith("https:")
-    tls = (transport.verify_tls, transport.ca_cert, transport.client_cert)
-    return PerProcess(partial(_open, *tls, uses_tls), _close)
+    around = transport.surroundings
+    proxy = around.proxy_for(transport.endpoint.uri) or ""
+    encrypts = transport.endpoint.uri.startswith("https:") or proxy.startswith("https:")
+    way = _Way(surroundings=around, verify=transport.verify_tls, encrypts=encrypts)
+    return PerProcess(partial(_open, transport.ca_cert, transport.client_cert, way), _close)
+
+
+def _abroad_of(transport: Transport) -> PerProcess[httpx.Client]:
+    return PerProcess(partial(_open, None, None, _Way(surroundings=transport.surroundings)), _close)
 
 
 @attrs.frozen(kw_only=True)
@@ -67,14 +87,16 @@ class Transport:
     verify_tls: bool = True
     ca_cert: str | None = None
     client_cert: str | None = None
+    surroundings: Surroundings = Surroundings()
     meter: Meter = attrs.field(default=NoMeter(), eq=False, repr=False)
     _home: PerProcess[httpx.Client] = attrs.field(
         default=attrs.Factory(_home_of, takes_self=True), eq=False, repr=False
     )
     _abroad: PerProcess[httpx.Client] = attrs.field(
-        factory=lambda: PerProcess(partial(_open, True, None, None, True), _close),
-        eq=False,
-        repr=False,
+        default=attrs.Factory(_abroad_of, takes_self=True), eq=False, repr=False
+    )
+    _providers: PerProcess[tuple[HeaderProvider, ...]] = attrs.field(
+        factory=lambda: PerProcess(load_providers), eq=False, repr=False
     )
 
     @property
@@ -168,6 +190,8 @@ class Transport:
             incoming = self._send(request, url, headers, content)
             if isinstance(incoming, Fault) or incoming.status not in _REDIRECTS:
                 return incoming
+            if not self.surroundings.follows_redirects:
+                return incoming
             location = incoming.headers.get("location", "")
             incoming.close()
             target = urljoin(url, location)
@@ -186,10 +210,11 @@ class Transport:
         is_home = origin_of(url) == self.endpoint.origin
         sent = {"User-Agent": "mlopus", **headers}
         if is_home:
-            own = self.endpoint.own_headers(request.method, url, sent)
+            added = provided_headers(self._providers.get())
+            own = self.endpoint.own_headers(request.method, url, sent, added)
             if isinstance(own, Failure):
                 return Fault(error=own.failure(), is_final=True)
-            sent |= own.unwrap()
+            sent = with_headers(sent, own.unwrap())
         client = self._client(is_home=is_home)
         if isinstance(client, Fault):
             return client
@@ -213,9 +238,14 @@ class Transport:
         try:
             return self._home.get() if is_home else self._abroad.get()
         except OSError as error:
-            path = self.client_cert if self.ca_cert is None else self.ca_cert
             reason = f"cannot be used as a certificate: {error.strerror or error}"
-            return Fault(error=IllegalPath(path=path or "", reason=reason), is_final=True)
+            return Fault(error=IllegalPath(path=self._certificates(), reason=reason), is_final=True)
+
+    def _certificates(self) -> str:
+        """The files that connections are opened with."""
+        around = self.surroundings
+        trusted = self.ca_cert or around.ca_file or around.ca_dir
+        return " or ".join(path for path in (trusted, self.client_cert) if path)
 
     def _asked(self, request: HttpRequest, place: str) -> Asked:
         from mlopus.repositories.mlflow.exchange import Asked  # noqa: PLC0415 (loads httpx)

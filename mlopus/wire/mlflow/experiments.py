@@ -18,14 +18,14 @@ MAX_PAGE = 50_000
 def create_experiment_request(
     name: str, tags: Mapping[str, str], artifact_location: str | None
 ) -> HttpRequest:
-    """Create an experiment. Names are unique, so sending it again creates no second one."""
+    """Create an experiment. Names are unique; who created what has a name, its tags tell."""
     body = {"name": name, "tags": pairs_json(tags), "artifact_location": artifact_location}
     return HttpRequest(
         name="experiments/create",
         method="POST",
         path=f"{API}/experiments/create",
         body=json_text(body),
-        replay_safe=True,
+        replay_safe=False,
         taken=Named("experiment", name),
     )
 

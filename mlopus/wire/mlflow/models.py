@@ -18,13 +18,13 @@ MAX_VERSION_PAGE = 10_000
 
 
 def create_model_request(name: str, tags: Mapping[str, str]) -> HttpRequest:
-    """Create a registered model. Names are unique, so sending it again creates no second one."""
+    """Create a registered model. Names are unique; who created what has a name, its tags tell."""
     return HttpRequest(
         name="registered-models/create",
         method="POST",
         path=f"{API}/registered-models/create",
         body=json_text({"name": name, "tags": pairs_json(tags)}),
-        replay_safe=True,
+        replay_safe=False,
         taken=Named("model", name),
     )
 
