@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, final
 
 from mlopus.api.artifacts import ArtifactVerbs
 from mlopus.api.caching import CacheVerbs
+from mlopus.api.deleting import DeletingVerbs
+from mlopus.api.describing import DescribingVerbs
 from mlopus.api.experiments import ExperimentVerbs
 from mlopus.api.logs import LogVerbs
 from mlopus.api.models import ModelVerbs
+from mlopus.api.naming import NamingVerbs
 from mlopus.api.publishing import PublishVerbs
 from mlopus.api.runs import RunVerbs
 from mlopus.api.versions import VersionVerbs
@@ -27,7 +30,17 @@ if TYPE_CHECKING:
 
 @final
 class MlflowApi(
-    ExperimentVerbs, RunVerbs, LogVerbs, ModelVerbs, VersionVerbs, ArtifactVerbs, CacheVerbs, PublishVerbs
+    ExperimentVerbs,
+    RunVerbs,
+    LogVerbs,
+    ModelVerbs,
+    VersionVerbs,
+    NamingVerbs,
+    DescribingVerbs,
+    DeletingVerbs,
+    ArtifactVerbs,
+    CacheVerbs,
+    PublishVerbs,
 ):
     """A tracking store, its artifacts and a local cache of both.
 

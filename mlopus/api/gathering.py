@@ -38,6 +38,7 @@ from mlopus.plans.requests import (
     SetRunStatus,
 )
 from mlopus.plans.search import SearchSpec
+from mlopus.plans.upkeep_requests import AliasVersion, DeleteEntityTags, DeleteNamed, DescribeEntity
 from mlopus.result import Failure, Result, Success, collect
 from mlopus.settings import Settings
 
@@ -118,8 +119,14 @@ class _Gathering:
                 return self._with_records(base, self._reader.with_parents(request.exp))
             case SetRunStatus():
                 return self._with_records(base, self._reader.with_parents(request.run))
-            case SetEntityTags(on=AliasKey() as key):
-                return self._with_records(base, collect([self._reader.get(key)]))
+            case (
+                SetEntityTags(on=AliasKey() as key)
+                | DescribeEntity(on=AliasKey() as key)
+                | AliasVersion(version=AliasKey() as key)
+                | DeleteNamed(key=AliasKey() as key)
+                | DeleteEntityTags(on=key)
+            ):
+                return self._with_current(base, key)
             case LogRunArtifact() | LogModelVersion():
                 return self._publish(base, request)
             case _:
@@ -137,6 +144,10 @@ class _Gathering:
         if isinstance(found, Failure):
             return Success(base) if isinstance(found.failure(), NotFound) else found
         return Success(attrs.evolve(base, records=(found.unwrap(),)))
+
+    def _with_current(self, base: Facts, key: EntityKey) -> Result[Facts, MlopusError]:
+        """Facts with an entity as the server has it now: what is changed is never chosen by old rows."""
+        return self._with_records(base, collect([self._repositories.tracking.get(key)]))
 
     def _with_records(
         self, base: Facts, records: Result[tuple[Record, ...], MlopusError]

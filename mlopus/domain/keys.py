@@ -79,6 +79,9 @@ EntityKey: TypeAlias = ExperimentKey | ExperimentName | RunKey | ModelKey | Vers
 OwnKey: TypeAlias = ExperimentKey | RunKey | ModelKey | VersionKey
 
 _MODEL_URI = re.compile(r"models:/(?P<name>[^/@]+)(?:/(?P<version>\d+)|@(?P<alias>[\w\-]+))")
+_ALIAS = re.compile(r"[\w\-]+")
+_RESERVED_ALIAS = re.compile(r"latest|v\d+", re.IGNORECASE)
+_LONGEST_ALIAS = 255
 
 
 def kind_of(key: EntityKey) -> EntityKind:
@@ -141,3 +144,20 @@ def version_key_from_uri(uri: str) -> Result[VersionKey | AliasKey, InvalidValue
     if match["alias"] is not None:
         return Success(AliasKey(match["name"], match["alias"]))
     return Success(VersionKey(match["name"], match["version"]))
+
+
+def why_no_alias(alias: str) -> str | None:
+    """Why no version can be given this alias on MLflow's servers, or None.
+
+    Example:
+        >>> why_no_alias("champion")
+        >>> why_no_alias("v3")
+        'is reserved for what MLflow calls versions itself'
+    """
+    if not alias:
+        return "is empty"
+    if _ALIAS.fullmatch(alias) is None:
+        return "has a character that is no letter, digit, '_' or '-'"
+    if _RESERVED_ALIAS.fullmatch(alias) is not None:
+        return "is reserved for what MLflow calls versions itself"
+    return f"is longer than {_LONGEST_ALIAS} characters" if len(alias) > _LONGEST_ALIAS else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -71,6 +71,41 @@ class ExpApi(Experiment):
         from mlopus.handles.following import followed
 
         return followed(self, self.api, calls.set_tags_on_exp(self.api, self, tags))
+
+    def rename(self, name: str) -> Result[ExpApi, MlopusError]:
+        """See `MlflowApi.rename_exp`; gives the experiment with its new name."""
+        from mlopus.api import upkeep_calls
+        from mlopus.handles.following import followed
+
+        return followed(self, self.api, upkeep_calls.rename_exp(self.api, self, name))
+
+    def set_description(self, description: str) -> Result[ExpApi, MlopusError]:
+        """See `MlflowApi.set_description_on_exp`; gives the experiment with it."""
+        from mlopus.api import upkeep_calls
+        from mlopus.handles.following import followed
+
+        return followed(self, self.api, upkeep_calls.set_description_on_exp(self.api, self, description))
+
+    def delete_tags(self, keys: Iterable[str]) -> Result[ExpApi, MlopusError]:
+        """See `MlflowApi.delete_tags_on_exp`; gives the experiment without them."""
+        from mlopus.api import upkeep_calls
+        from mlopus.handles.following import followed
+
+        return followed(self, self.api, upkeep_calls.delete_tags_on_exp(self.api, self, keys))
+
+    def delete(self) -> Result[ExpApi, MlopusError]:
+        """See `MlflowApi.delete_exp`; gives the experiment marked as deleted."""
+        from mlopus.api import upkeep_calls
+        from mlopus.handles.following import followed
+
+        return followed(self, self.api, upkeep_calls.delete_exp(self.api, self))
+
+    def restore(self) -> Result[ExpApi, MlopusError]:
+        """See `MlflowApi.restore_exp`; gives the experiment active."""
+        from mlopus.api import upkeep_calls
+        from mlopus.handles.following import followed
+
+        return followed(self, self.api, upkeep_calls.restore_exp(self.api, self))
 
     def cache_meta(self) -> Result[ExpApi, MlopusError]:
         """See `MlflowApi.cache_exp_meta`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mlopus.api.client import MlflowApi
     from mlopus.api.references import RunRef
     from mlopus.api.search import Search
+    from mlopus.api.upkeep_calls import VersionOfModel
     from mlopus.handles.raising import RaisingModel
     from mlopus.handles.version import ModelVersionApi
 
@@ -77,6 +78,45 @@ class ModelApi(Model):
         from mlopus.handles.following import followed
 
         return followed(self, self.api, calls.set_tags_on_model(self.api, self, tags))
+
+    def set_alias(self, alias: str, version: VersionOfModel) -> Result[ModelApi, MlopusError]:
+        """See `MlflowApi.set_alias`; gives the model with its aliases."""
+        from mlopus.api import upkeep_calls
+        from mlopus.handles.following import followed
+
+        return followed(self, self.api, upkeep_calls.set_alias(self.api, self, alias, version))
+
+    def delete_alias(self, alias: str) -> Result[ModelApi, MlopusError]:
+        """See `MlflowApi.delete_alias`; gives the model with its aliases."""
+        from mlopus.api import upkeep_calls
+        from mlopus.handles.following import followed
+
+        return followed(self, self.api, upkeep_calls.delete_alias(self.api, self, alias))
+
+    def rename(self, name: str) -> Result[ModelApi, MlopusError]:
+        """See `MlflowApi.rename_model`; gives the model with its new name."""
+        from mlopus.api import upkeep_calls
+        from mlopus.handles.following import followed
+
+        return followed(self, self.api, upkeep_calls.rename_model(self.api, self, name))
+
+    def set_description(self, description: str) -> Result[ModelApi, MlopusError]:
+        """See `MlflowApi.set_description_on_model`; gives the model with it."""
+        from mlopus.api import upkeep_calls
+        from mlopus.handles.following import followed
+
+        return followed(self, self.api, upkeep_calls.set_description_on_model(self.api, self, description))
+
+    def delete_tags(self, keys: Iterable[str]) -> Result[ModelApi, MlopusError]:
+        """See `MlflowApi.delete_tags_on_model`; gives the model without them."""
+        from mlopus.api import upkeep_calls
+        from mlopus.handles.following import followed
+
+        return followed(self, self.api, upkeep_calls.delete_tags_on_model(self.api, self, keys))
+
+    def delete(self) -> Result[None, MlopusError]:
+        """See `MlflowApi.delete_model`."""
+        return self.api.delete_model(self)
 
     def cache_meta(self) -> Result[ModelApi, MlopusError]:
         """See `MlflowApi.cache_model_meta`."""

@@ -204,6 +204,41 @@ class RunApi(Run):
             overwrite,
         )
 
+    def rename(self, name: str) -> Result[RunApi, MlopusError]:
+        """See `MlflowApi.rename_run`; gives the run with its new name."""
+        from mlopus.api import upkeep_calls
+        from mlopus.handles.following import followed
+
+        return followed(self, self.api, upkeep_calls.rename_run(self.api, self, name))
+
+    def set_description(self, description: str) -> Result[RunApi, MlopusError]:
+        """See `MlflowApi.set_description_on_run`; gives the run with it."""
+        from mlopus.api import upkeep_calls
+        from mlopus.handles.following import followed
+
+        return followed(self, self.api, upkeep_calls.set_description_on_run(self.api, self, description))
+
+    def delete_tags(self, keys: Iterable[str]) -> Result[RunApi, MlopusError]:
+        """See `MlflowApi.delete_tags_on_run`; gives the run without them."""
+        from mlopus.api import upkeep_calls
+        from mlopus.handles.following import followed
+
+        return followed(self, self.api, upkeep_calls.delete_tags_on_run(self.api, self, keys))
+
+    def delete(self) -> Result[RunApi, MlopusError]:
+        """See `MlflowApi.delete_run`; gives the run marked as deleted."""
+        from mlopus.api import upkeep_calls
+        from mlopus.handles.following import followed
+
+        return followed(self, self.api, upkeep_calls.delete_run(self.api, self))
+
+    def restore(self) -> Result[RunApi, MlopusError]:
+        """See `MlflowApi.restore_run`; gives the run active."""
+        from mlopus.api import upkeep_calls
+        from mlopus.handles.following import followed
+
+        return followed(self, self.api, upkeep_calls.restore_run(self.api, self))
+
     def cache_meta(self) -> Result[RunApi, MlopusError]:
         """See `MlflowApi.cache_run_meta`."""
         return self.api.cache_run_meta(self)

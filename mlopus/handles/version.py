@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -10,7 +10,7 @@ import attrs
 
 from mlopus.domain.entities import ArtifactEntry, ModelVersion
 from mlopus.errors import MlopusError
-from mlopus.result import Result
+from mlopus.result import Failure, Result
 
 if TYPE_CHECKING:
     from mlopus.api.artifact_calls import PathLike
@@ -73,6 +73,31 @@ class ModelVersionApi(ModelVersion):
         from mlopus.handles.following import followed
 
         return followed(self, self.api, calls.set_tags_on_model_version(self.api, self, tags))
+
+    def set_description(self, description: str) -> Result[ModelVersionApi, MlopusError]:
+        """See `MlflowApi.set_description_on_model_version`; gives the version with it."""
+        from mlopus.api import upkeep_calls
+        from mlopus.handles.following import followed
+
+        return followed(
+            self, self.api, upkeep_calls.set_description_on_model_version(self.api, self, description)
+        )
+
+    def delete_tags(self, keys: Iterable[str]) -> Result[ModelVersionApi, MlopusError]:
+        """See `MlflowApi.delete_tags_on_model_version`; gives the version without them."""
+        from mlopus.api import upkeep_calls
+        from mlopus.handles.following import followed
+
+        return followed(self, self.api, upkeep_calls.delete_tags_on_model_version(self.api, self, keys))
+
+    def delete(self) -> Result[None, MlopusError]:
+        """See `MlflowApi.delete_model_version`."""
+        return self.api.delete_model_version(self)
+
+    def cache(self) -> Result[ModelVersionApi, MlopusError]:
+        """See `MlflowApi.cache_model_artifact`; gives the version, whose metadata is cached too."""
+        cached = self.api.cache_model_artifact(self)
+        return cached if isinstance(cached, Failure) else self.api.cache_model_version_meta(self)
 
     def cache_meta(self) -> Result[ModelVersionApi, MlopusError]:
         """See `MlflowApi.cache_model_version_meta`."""

@@ -7,9 +7,12 @@ from typing import final
 
 from mlopus.api.planning.artifacts import ArtifactPlans
 from mlopus.api.planning.caching import CachePlans
+from mlopus.api.planning.deleting import DeletingPlans
+from mlopus.api.planning.describing import DescribingPlans
 from mlopus.api.planning.experiments import ExperimentPlans
 from mlopus.api.planning.logs import LogPlans
 from mlopus.api.planning.models import ModelPlans
+from mlopus.api.planning.naming import NamingPlans
 from mlopus.api.planning.publishing import PublishPlans
 from mlopus.api.planning.runs import RunPlans
 from mlopus.api.planning.versions import VersionPlans
@@ -19,7 +22,17 @@ __all__ = ["PlanVerbs"]
 
 @final
 class PlanVerbs(
-    ExperimentPlans, RunPlans, LogPlans, ModelPlans, VersionPlans, ArtifactPlans, CachePlans, PublishPlans
+    ExperimentPlans,
+    RunPlans,
+    LogPlans,
+    ModelPlans,
+    VersionPlans,
+    NamingPlans,
+    DescribingPlans,
+    DeletingPlans,
+    ArtifactPlans,
+    CachePlans,
+    PublishPlans,
 ):
     """The verbs of `MlflowApi` that change something or get one entity, giving plans.
 

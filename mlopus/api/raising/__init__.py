@@ -7,9 +7,12 @@ from typing import final
 
 from mlopus.api.raising.artifacts import RaisingArtifactVerbs
 from mlopus.api.raising.caching import RaisingCacheVerbs
+from mlopus.api.raising.deleting import RaisingDeletingVerbs
+from mlopus.api.raising.describing import RaisingDescribingVerbs
 from mlopus.api.raising.experiments import RaisingExperimentVerbs
 from mlopus.api.raising.logs import RaisingLogVerbs
 from mlopus.api.raising.models import RaisingModelVerbs
+from mlopus.api.raising.naming import RaisingNamingVerbs
 from mlopus.api.raising.publishing import RaisingPublishVerbs
 from mlopus.api.raising.runs import RaisingRunVerbs
 from mlopus.api.raising.versions import RaisingVersionVerbs
@@ -24,6 +27,9 @@ class RaisingApi(
     RaisingLogVerbs,
     RaisingModelVerbs,
     RaisingVersionVerbs,
+    RaisingNamingVerbs,
+    RaisingDescribingVerbs,
+    RaisingDeletingVerbs,
     RaisingArtifactVerbs,
     RaisingCacheVerbs,
     RaisingPublishVerbs,

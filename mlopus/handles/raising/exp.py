@@ -12,7 +12,7 @@ from mlopus.result import or_raise
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
     from mlopus.api.raising import RaisingApi
@@ -77,6 +77,36 @@ class RaisingExp(Experiment):
         from mlopus.handles.raised import raised_exp
 
         return raised_exp(or_raise(self.results.set_tags(tags)))
+
+    def rename(self, name: str) -> RaisingExp:
+        """See `MlflowApi.rename_exp`; gives the experiment with its new name."""
+        from mlopus.handles.raised import raised_exp
+
+        return raised_exp(or_raise(self.results.rename(name)))
+
+    def set_description(self, description: str) -> RaisingExp:
+        """See `MlflowApi.set_description_on_exp`; gives the experiment with it."""
+        from mlopus.handles.raised import raised_exp
+
+        return raised_exp(or_raise(self.results.set_description(description)))
+
+    def delete_tags(self, keys: Iterable[str]) -> RaisingExp:
+        """See `MlflowApi.delete_tags_on_exp`; gives the experiment without them."""
+        from mlopus.handles.raised import raised_exp
+
+        return raised_exp(or_raise(self.results.delete_tags(keys)))
+
+    def delete(self) -> RaisingExp:
+        """See `MlflowApi.delete_exp`; gives the experiment marked as deleted."""
+        from mlopus.handles.raised import raised_exp
+
+        return raised_exp(or_raise(self.results.delete()))
+
+    def restore(self) -> RaisingExp:
+        """See `MlflowApi.restore_exp`; gives the experiment active."""
+        from mlopus.handles.raised import raised_exp
+
+        return raised_exp(or_raise(self.results.restore()))
 
     def cache_meta(self) -> RaisingExp:
         """See `MlflowApi.cache_exp_meta`."""

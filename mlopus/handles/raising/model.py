@@ -11,13 +11,14 @@ from mlopus.domain.entities import Model
 from mlopus.result import or_raise
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
     from mlopus.api.artifact_calls import Source
     from mlopus.api.raising import RaisingApi
     from mlopus.api.raising.search import RaisingSearch
     from mlopus.api.references import RunRef
+    from mlopus.api.upkeep_calls import VersionOfModel
     from mlopus.handles.model import ModelApi
     from mlopus.handles.raising.version import RaisingModelVersion
 
@@ -86,6 +87,40 @@ class RaisingModel(Model):
         from mlopus.handles.raised import raised_model
 
         return raised_model(or_raise(self.results.set_tags(tags)))
+
+    def set_alias(self, alias: str, version: VersionOfModel) -> RaisingModel:
+        """See `MlflowApi.set_alias`; gives the model with its aliases."""
+        from mlopus.handles.raised import raised_model
+
+        return raised_model(or_raise(self.results.set_alias(alias, version)))
+
+    def delete_alias(self, alias: str) -> RaisingModel:
+        """See `MlflowApi.delete_alias`; gives the model with its aliases."""
+        from mlopus.handles.raised import raised_model
+
+        return raised_model(or_raise(self.results.delete_alias(alias)))
+
+    def rename(self, name: str) -> RaisingModel:
+        """See `MlflowApi.rename_model`; gives the model with its new name."""
+        from mlopus.handles.raised import raised_model
+
+        return raised_model(or_raise(self.results.rename(name)))
+
+    def set_description(self, description: str) -> RaisingModel:
+        """See `MlflowApi.set_description_on_model`; gives the model with it."""
+        from mlopus.handles.raised import raised_model
+
+        return raised_model(or_raise(self.results.set_description(description)))
+
+    def delete_tags(self, keys: Iterable[str]) -> RaisingModel:
+        """See `MlflowApi.delete_tags_on_model`; gives the model without them."""
+        from mlopus.handles.raised import raised_model
+
+        return raised_model(or_raise(self.results.delete_tags(keys)))
+
+    def delete(self) -> None:
+        """See `MlflowApi.delete_model`."""
+        or_raise(self.results.delete())
 
     def cache_meta(self) -> RaisingModel:
         """See `MlflowApi.cache_model_meta`."""

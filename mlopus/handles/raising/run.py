@@ -212,6 +212,36 @@ class RaisingRun(Run):
             )
         )
 
+    def rename(self, name: str) -> RaisingRun:
+        """See `MlflowApi.rename_run`; gives the run with its new name."""
+        from mlopus.handles.raised import raised_run
+
+        return raised_run(or_raise(self.results.rename(name)))
+
+    def set_description(self, description: str) -> RaisingRun:
+        """See `MlflowApi.set_description_on_run`; gives the run with it."""
+        from mlopus.handles.raised import raised_run
+
+        return raised_run(or_raise(self.results.set_description(description)))
+
+    def delete_tags(self, keys: Iterable[str]) -> RaisingRun:
+        """See `MlflowApi.delete_tags_on_run`; gives the run without them."""
+        from mlopus.handles.raised import raised_run
+
+        return raised_run(or_raise(self.results.delete_tags(keys)))
+
+    def delete(self) -> RaisingRun:
+        """See `MlflowApi.delete_run`; gives the run marked as deleted."""
+        from mlopus.handles.raised import raised_run
+
+        return raised_run(or_raise(self.results.delete()))
+
+    def restore(self) -> RaisingRun:
+        """See `MlflowApi.restore_run`; gives the run active."""
+        from mlopus.handles.raised import raised_run
+
+        return raised_run(or_raise(self.results.restore()))
+
     def cache_meta(self) -> RaisingRun:
         """See `MlflowApi.cache_run_meta`."""
         from mlopus.handles.raised import raised_run

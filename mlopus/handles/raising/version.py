@@ -11,7 +11,7 @@ from mlopus.domain.entities import ModelVersion
 from mlopus.result import or_raise
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from mlopus.api.artifact_calls import PathLike
@@ -70,6 +70,28 @@ class RaisingModelVersion(ModelVersion):
         from mlopus.handles.raised import raised_model_version
 
         return raised_model_version(or_raise(self.results.set_tags(tags)))
+
+    def set_description(self, description: str) -> RaisingModelVersion:
+        """See `MlflowApi.set_description_on_model_version`; gives the version with it."""
+        from mlopus.handles.raised import raised_model_version
+
+        return raised_model_version(or_raise(self.results.set_description(description)))
+
+    def delete_tags(self, keys: Iterable[str]) -> RaisingModelVersion:
+        """See `MlflowApi.delete_tags_on_model_version`; gives the version without them."""
+        from mlopus.handles.raised import raised_model_version
+
+        return raised_model_version(or_raise(self.results.delete_tags(keys)))
+
+    def delete(self) -> None:
+        """See `MlflowApi.delete_model_version`."""
+        or_raise(self.results.delete())
+
+    def cache(self) -> RaisingModelVersion:
+        """See `MlflowApi.cache_model_artifact`; gives the version, whose metadata is cached too."""
+        from mlopus.handles.raised import raised_model_version
+
+        return raised_model_version(or_raise(self.results.cache()))
 
     def cache_meta(self) -> RaisingModelVersion:
         """See `MlflowApi.cache_model_version_meta`."""
