@@ -1,0 +1,131 @@
+"""Opening MLflow's stores in this process: the package is loaded here, and nowhere else."""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from typing import Any
+
+import attrs
+
+from mlopus.errors import MlopusError, Unsupported
+from mlopus.repositories.mlflow_client.probing import database_fault
+from mlopus.repositories.mlflow_client.quiet import quiet, without_deprecations
+from mlopus.repositories.mlflow_client.routes import Stores
+from mlopus.repositories.mlflow_client.uris import DATABASES, family_of, without_secrets
+from mlopus.wire.mlflow.errors import clean
+
+EXTRA_HINT = "Install mlopus with its extra `mlflow`: pip install 'mlopus[mlflow]'."
+
+
+@attrs.frozen(kw_only=True)
+class Opening:
+    """What is opened.
+
+    Attributes:
+        uri: The tracking store, absolute.
+        registry_uri: Where models are kept; None as MLflow decides for the tracking store.
+        artifact_root: Where a database that is new keeps artifacts.
+        connect_timeout_s: Longest wait for a database server.
+    """
+
+    uri: str = attrs.field(repr=lambda uri: repr(without_secrets(uri)))
+    registry_uri: str | None = attrs.field(default=None, repr=lambda uri: repr(uri and without_secrets(uri)))
+    artifact_root: str | None = None
+    connect_timeout_s: float = 5.0
+
+    @property
+    def place(self) -> str:
+        """The store as errors name it."""
+        return without_secrets(self.uri)
+
+    def open(self) -> Stores:
+        """MLflow's stores. Nothing global of MLflow's is set: no tracking URI, no active run.
+
+        Raises:
+            MlopusError: The package is not there, or it cannot open this.
+        """
+        with quiet(), without_deprecations():
+            return self._opened()
+
+    def _opened(self) -> Stores:
+        try:
+            exceptions: Any = import_module("mlflow.exceptions")
+            tracking: Any = import_module("mlflow.tracking._tracking_service.utils")
+            registry: Any = import_module("mlflow.tracking._model_registry.utils")
+            version: str = import_module("mlflow.version").VERSION
+            if family_of(self.uri) in DATABASES:
+                import_module("mlflow.store.tracking.sqlalchemy_store")
+        except ModuleNotFoundError as error:
+            raise _not_installed(error.name or "mlflow", self.place) from error
+        uris = [self.uri] if self.registry_uri in (None, self.uri) else [self.uri, self.registry_uri or ""]
+        for uri in uris:
+            if family_of(uri) in DATABASES:
+                fault = database_fault(uri, without_secrets(uri), self.connect_timeout_s)
+                if fault is not None:
+                    raise fault
+        try:
+            store = tracking._get_store(self.uri, self.artifact_root)  # noqa: SLF001 (as MLflow's server does)
+            models_uri = self.registry_uri or registry._get_default_registry_uri_for_tracking_uri(self.uri)  # noqa: SLF001 (as above)
+            models = registry._get_store(models_uri, self.uri)  # noqa: SLF001 (as above)
+        except exceptions.MlflowException as error:
+            raise _not_opened(str(error), version, self.place) from error
+        for opened in (store, models):
+            _keep_to_one_process(opened)
+        return Stores(
+            tracking=store,
+            registry=models,
+            entities=import_module("mlflow.entities"),
+            registry_entities=import_module("mlflow.entities.model_registry"),
+            exceptions=exceptions,
+            list_artifacts=_list_artifacts,
+            version=version,
+        )
+
+
+def _not_installed(package: str, place: str) -> MlopusError:
+    return Unsupported(action=f"working without the package {package!r}", place=place, hint=EXTRA_HINT)
+
+
+def _not_opened(words: str, version: str, place: str) -> MlopusError:
+    if "MLFLOW_ALLOW_FILE_STORE" in words:
+        hint = (
+            f"mlflow {version} opens folders of files only with MLFLOW_ALLOW_FILE_STORE=true in the "
+            "environment; `mlflow migrate-filestore` makes a database of one."
+        )
+        return Unsupported(action="a folder of MLflow's file store (mlruns)", place=place, hint=hint)
+    return Unsupported(action=f"being opened by mlflow {version}", place=place, hint=clean(words))
+
+
+def _list_artifacts(root: str, path: str | None) -> list[Any]:
+    registry: Any = import_module("mlflow.store.artifact.artifact_repository_registry")
+    found: list[Any] = registry.get_artifact_repository(root).list_artifacts(path)
+    return found
+
+
+def _keep_to_one_process(store: Any) -> None:
+    """Let a forked process open connections of its own: MLflow shares its engines with it.
+
+    As SQLAlchemy's documentation advises: a connection that comes from another process is thrown away
+    when it is taken from the pool.
+    """
+    engine: Any = getattr(store, "engine", None)
+    if engine is None:
+        return
+    event: Any = import_module("sqlalchemy.event")
+    if event.contains(engine, "connect", _stamp):
+        return
+    event.listen(engine, "connect", _stamp)
+    event.listen(engine, "checkout", _check_stamp)
+    engine.dispose()  # what was opened before carries no stamp
+
+
+def _stamp(dbapi_connection: Any, record: Any) -> None:  # noqa: ARG001 (SQLAlchemy's arguments)
+    record.info["mlopus_pid"] = os.getpid()
+
+
+def _check_stamp(dbapi_connection: Any, record: Any, proxy: Any) -> None:  # noqa: ARG001 (as above)
+    if record.info.get("mlopus_pid", os.getpid()) != os.getpid():
+        record.dbapi_connection = proxy.dbapi_connection = None
+        disconnected: type[Exception] = import_module("sqlalchemy.exc").DisconnectionError
+        raise disconnected("a connection of another process")
