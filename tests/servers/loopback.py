@@ -17,6 +17,7 @@ from immutabledict import immutabledict
 from tests.servers.messages import Answer, SeenRequest
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Generator
 
 Reply: TypeAlias = "Answer | Callable[[SeenRequest], Answer]"
@@ -70,12 +71,12 @@ class Loopback:
 
 
 @contextlib.contextmanager
-def answering(reply: Reply) -> Generator[Loopback]:
-    """Run a server that gives one answer to all, or asks a function for each.
+def answering(reply: Reply, *, tls: ssl.SSLContext | None = None) -> Generator[Loopback]:
+    """Run a server that gives one answer to all, or asks a function for each; encrypted, if that is given.
 
     Leaving raises what the function raised, if it did.
     """
-    server = _Server(reply)
+    server = _Server(reply, tls)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:
@@ -90,9 +91,11 @@ def answering(reply: Reply) -> Generator[Loopback]:
 class _Server(ThreadingHTTPServer):
     daemon_threads = False  # closing waits for them, so that no socket stays open
 
-    def __init__(self, reply: Reply) -> None:
+    def __init__(self, reply: Reply, tls: ssl.SSLContext | None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.seen = Loopback(f"http://127.0.0.1:{self.server_port}")
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_side=True)
+        self.seen = Loopback(f"{'http' if tls is None else 'https'}://127.0.0.1:{self.server_port}")
         self.stopping = threading.Event()
         self.faults: list[BaseException] = []
         self._reply = reply

@@ -1,7 +1,7 @@
 """httpx's transport on httpcore's connections, which lets us say how a socket is read.
 
 Linux delays the acknowledgement of a reply's first packet by 40 ms on a connection that is kept.
-A server that sends head and body apart waits for it. So each read asks for it at once.
+A server that sends head and body apart waits for it. So whoever reads asks for it at once.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ class PromptStream(httpcore.NetworkStream):
     def __init__(self, stream: httpcore.NetworkStream) -> None:
         self._stream = stream
         self._socket: socket.socket | None = stream.get_extra_info("socket")
+        self._waits = True
         self.due: float | None = None
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
@@ -56,10 +57,16 @@ class PromptStream(httpcore.NetworkStream):
             if left <= 0:
                 raise httpcore.ReadTimeout
             timeout = left if timeout is None else min(timeout, left)
+        if self._waits:
+            self._acknowledge()
+        data = self._stream.read(max_bytes, timeout)
+        self._waits = len(data) < max_bytes  # what streams faster than it is read needs no help
+        return data
+
+    def _acknowledge(self) -> None:
         if _QUICKACK is not None and self._socket is not None:
             with contextlib.suppress(OSError):  # a broken connection is told by the read itself
                 self._socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
-        return self._stream.read(max_bytes, timeout)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send; the answer is due a whole time-out after that."""

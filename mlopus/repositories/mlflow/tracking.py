@@ -124,6 +124,7 @@ class MlflowTracking:
                 verify_tls=self.verify_tls,
                 ca_cert=self.ca_cert,
                 surroundings=self.surroundings,
+                asks_plugins=False,
             )
         endpoint = Endpoint(
             uri=uri,

@@ -80,7 +80,10 @@ def _abroad_of(transport: Transport) -> PerProcess[httpx.Client]:
 
 @attrs.frozen(kw_only=True)
 class Transport:
-    """Asks one server. Thread-safe; picklable; connections belong to the process that opened them."""
+    """Asks one server. Thread-safe; picklable; connections belong to the process that opened them.
+
+    `asks_plugins`: whether plugins of MLflow may add headers.
+    """
 
     endpoint: Endpoint
     policy: Policy = Policy()
@@ -88,6 +91,7 @@ class Transport:
     ca_cert: str | None = None
     client_cert: str | None = None
     surroundings: Surroundings = Surroundings()
+    asks_plugins: bool = True
     meter: Meter = attrs.field(default=NoMeter(), eq=False, repr=False)
     _home: PerProcess[httpx.Client] = attrs.field(
         default=attrs.Factory(_home_of, takes_self=True), eq=False, repr=False
@@ -190,8 +194,6 @@ class Transport:
             incoming = self._send(request, url, headers, content)
             if isinstance(incoming, Fault) or incoming.status not in _REDIRECTS:
                 return incoming
-            if not self.surroundings.follows_redirects:
-                return incoming
             location = incoming.headers.get("location", "")
             incoming.close()
             target = urljoin(url, location)
@@ -210,7 +212,7 @@ class Transport:
         is_home = origin_of(url) == self.endpoint.origin
         sent = {"User-Agent": "mlopus", **headers}
         if is_home:
-            added = provided_headers(self._providers.get())
+            added = provided_headers(self._providers.get()) if self.asks_plugins else {}
             own = self.endpoint.own_headers(request.method, url, sent, added)
             if isinstance(own, Failure):
                 return Fault(error=own.failure(), is_final=True)
@@ -256,6 +258,8 @@ class Transport:
         self, request: HttpRequest, status: int, url: str, target: str, *, leaves_home: bool
     ) -> str | None:
         """Why a redirect is not followed; None if it is."""
+        if not self.surroundings.follows_redirects:
+            return "MLFLOW_ALLOW_HTTP_REDIRECTS is off, and it redirects to"
         origin, before = origin_of(target), origin_of(url)
         is_downgrade = origin is not None and before is not None and before[0] == "https" != origin[0]
         may_leave = leaves_home and request.method == "GET"
