@@ -13,7 +13,8 @@ from mlopus.domain.records import PARENT_TAG
 from mlopus.domain.status import EntityKind, View
 from mlopus.errors import InvalidQuery, MlopusError
 from mlopus.query import Query, Sorting, parse, parse_sorting
-from mlopus.result import Failure, Result, Success
+from mlopus.query.fields import with_numbers
+from mlopus.result import Failure, Result, Success, mapped
 
 if TYPE_CHECKING:
     from mlopus.api.core import ApiCore
@@ -329,9 +330,10 @@ def find(
     """A search for entities of one kind."""
     if view not in ("active", "deleted", "all"):
         raise ValueError(f"view is 'active', 'deleted' or 'all', not {view!r}")
-    return Search(
-        api=api, kind=kind, query=parse(query), sorting=parse_sorting(sorting), view=view, item=item
-    )
+    parsed = parse(query)
+    if kind == "model version":
+        parsed = mapped(parsed, lambda found: with_numbers(found, "version"))
+    return Search(api=api, kind=kind, query=parsed, sorting=parse_sorting(sorting), view=view, item=item)
 
 
 def within(search: Search[T], exp_id: str) -> Search[T]:

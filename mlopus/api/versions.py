@@ -60,8 +60,8 @@ class VersionVerbs(ApiCore):
         """Give a lazy search for model versions; nothing is asked before it is evaluated.
 
         Args:
-            query: A MongoDB query over `version` (a number), `model.name`, `run.id`, `aliases`,
-                `tags.*`, …; None finds all.
+            query: A MongoDB query over `version` (a number; texts of digits are read as one),
+                `model.name`, `run.id`, `aliases`, `tags.*`, …; None finds all.
             sorting: Pairs of a field and 1 (ascending) or -1; ties are ordered by name, then
                 version. Without it there is no promised order.
 

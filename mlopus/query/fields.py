@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final, cast
+
+from mlopus.domain.frozen import Value
 from mlopus.query.ast import And, Compare, In, Node, Nor, Not, Or, Sorting
 from mlopus.query.predicate import Query
+
+_MOST_DIGITS: Final = 18
+"""What always fits into 64 bits."""
 
 
 def fields_of(query: Query, sorting: Sorting | None = None) -> frozenset[str]:
@@ -48,6 +54,36 @@ def equal_to(query: Query, path: str) -> tuple[object, ...] | None:
             case _:
                 continue
     return None
+
+
+def with_numbers(query: Query, path: str) -> Query:
+    """The same query, in which texts of digits that a field is compared with are numbers.
+
+    Example:
+        >>> from mlopus.query.parse import parse
+        >>> with_numbers(parse({"version": {"$in": ["2", "x"]}}).unwrap(), "version").matches({"version": 2})
+        True
+    """
+    return Query(_with_numbers(query.root, path))
+
+
+def _with_numbers(node: Node, path: str) -> Node:
+    match node:
+        case And(nodes) | Or(nodes) | Nor(nodes):
+            return type(node)(tuple(_with_numbers(inner, path) for inner in nodes))
+        case Not(inner):
+            return Not(_with_numbers(inner, path))
+        case Compare(at, op, value) if at.text == path:
+            return Compare(at, op, _number(value))
+        case In(at, values, patterns) if at.text == path:
+            return In(at, tuple(map(_number, values)), patterns)
+        case _:
+            return node
+
+
+def _number(value: Value) -> Value:
+    is_number = isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS
+    return int(cast("str", value)) if is_number else value
 
 
 def _is_about(node: Node, name: str) -> bool:

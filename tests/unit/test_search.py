@@ -165,3 +165,26 @@ def test_versions_are_found_by_number_and_by_their_run(api: mlopus.MlflowApi) ->
 
     assert [(version.version, version.run) for version in found] == [("2", run.refresh().unwrap())]
     assert [v.version for v in model.find_versions(sorting=[("version", -1)])] == ["2", "1"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "versions"),
+    [
+        ("2", ["2"]),
+        ({"$in": ["2", 10, "x"]}, ["2", "10"]),
+        ({"$gte": "9"}, ["9", "10"]),
+        ({"$not": {"$gt": "1"}}, ["1"]),
+        ({"$nin": [str(number) for number in range(2, 10)]}, ["1", "10"]),
+    ],
+    ids=str,
+)
+def test_digits_that_a_version_is_compared_with_are_a_number(asked: object, versions: list[str]) -> None:
+    api = mlopus.testing.in_memory()
+    run = api.start_run(api.create_exp("demo").unwrap()).unwrap()
+    model = api.create_model("ranker").unwrap()
+    for number in range(10):
+        model.log_version(run, lambda path: path.touch(), f"m{number}").unwrap()
+
+    found = api.find_model_versions({"$or": [{"version": asked}]}, sorting=[("version", 1)])
+
+    assert [version.version for version in found] == versions
