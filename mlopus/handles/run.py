@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mlopus.api.references import ModelRef
     from mlopus.api.search import Search
     from mlopus.execution.receipts import Receipt
+    from mlopus.handles.batch import RunBatch
     from mlopus.handles.exp import ExpApi
     from mlopus.handles.raising import RaisingRun
     from mlopus.handles.version import ModelVersionApi
@@ -88,6 +89,47 @@ class RunApi(Run):
         from mlopus.handles.following import followed
 
         return followed(self, self.api, calls.set_tags_on_run(self.api, self, tags))
+
+    def batch(self, max_items: int = 1000, max_delay_s: float = 5.0) -> RunBatch:
+        """Collect what is logged inside a `with` block, and send it in few requests.
+
+        A request carries params, metrics and tags together. It is sent by the call that makes
+        `max_items` of them, or by a thread `max_delay_s` after the first of them, and all is sent when
+        the block is left, also by an exception, which passes through. So a process that is killed
+        loses at most what was collected in the last `max_delay_s`.
+
+        The methods of the batch, `log_params`, `log_metrics`, `log_metric_points` and `set_tags`,
+        take what those of the run take, check it, and answer None at once. A request that fails is
+        told by the next of them, which then takes nothing. What the server did not answer is sent
+        again later; what it refused is lost. Leaving the block raises the error if anything is lost,
+        chained to the exception of the block, if there is one.
+
+        Args:
+            max_items: How many params, metric points and tags are collected at most, at least 1. A
+                request carries no more of them, and at most 100 params, 100 tags and 1000 in all.
+            max_delay_s: How long a value waits at most, above 0; `math.inf` sends only by count and
+                at the end.
+
+        Returns:
+            The batch, to be entered once.
+
+        Raises:
+            ValueError: An argument is out of its range.
+
+        Example:
+            >>> import mlopus
+            >>> api = mlopus.testing.in_memory()
+            >>> run = api.start_run(api.get_or_create_exp("demo").unwrap()).unwrap()
+            >>> with run.batch() as log:
+            ...     logged = log.log_params({"opt": {"lr": 0.1}})
+            ...     for step in range(1000):
+            ...         logged = log.log_metrics({"loss": 1 / (step + 1)}, step)
+            >>> len(api.metric_history(run, "loss").unwrap()), run.refresh().unwrap().params["opt"]["lr"]
+            (1000, 0.1)
+        """
+        from mlopus.handles.batch import RunBatch
+
+        return RunBatch(self, max_items, max_delay_s)
 
     def metric_history(self, key: str) -> Result[tuple[MetricPoint, ...], MlopusError]:
         """See `MlflowApi.metric_history`."""

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from immutabledict import immutabledict
 
 from mlopus.domain.keys import AliasKey, ExperimentKey, ExperimentName, ModelKey, RunKey, VersionKey
+from mlopus.domain.records import MetricSample
 from mlopus.domain.status import RunStatus
 from mlopus.plans.requests import (
     ArtifactOf,
@@ -20,6 +21,7 @@ from mlopus.plans.requests import (
     FetchRequest,
     GetArtifact,
     GetEntity,
+    LogCollected,
     LogMetricPoints,
     LogMetrics,
     LogModelVersion,
@@ -32,6 +34,16 @@ from mlopus.plans.requests import (
     SetEntityTags,
     SetRunStatus,
     TrackingRequest,
+)
+from mlopus.plans.upkeep_requests import (
+    AliasVersion,
+    DeleteEntityTags,
+    DeleteNamed,
+    DescribeEntity,
+    DropAlias,
+    RenameEntity,
+    RestoreNamed,
+    UpkeepRequest,
 )
 from mlopus.testing.strategies import keys, nested_values
 
@@ -59,6 +71,28 @@ _POINTS = st.builds(
     timestamp=st.one_of(st.none(), _MOMENTS),
 )
 _OPTIONS = st.builds(PublishOptions, keep_the_source=_FLAGS, allow_duplication=_FLAGS, use_cache=_FLAGS)
+
+
+_SAMPLES = st.builds(MetricSample, key=keys(), value=st.floats(), step=st.integers(0, 3), timestamp=_MOMENTS)
+_TEXTS = st.dictionaries(keys(), st.text(max_size=20), max_size=5).map(immutabledict)
+_ANY_OWN_KEY = st.one_of(EXPERIMENT_KEYS, RUN_KEYS, MODEL_KEYS, VERSION_KEYS)
+
+
+def upkeep_requests() -> st.SearchStrategy[UpkeepRequest]:
+    """Requests that rename, describe, untag, alias, delete and restore."""
+    return st.one_of(
+        st.builds(RenameEntity, on=st.one_of(EXPERIMENT_KEYS, RUN_KEYS, MODEL_KEYS), name=_NAMES),
+        st.builds(DescribeEntity, on=_ANY_OWN_KEY, description=st.text(max_size=20)),
+        st.builds(
+            DeleteEntityTags,
+            on=_ANY_OWN_KEY,
+            keys=st.lists(st.one_of(keys(), st.just("kept")), max_size=3).map(tuple),
+        ),
+        st.builds(AliasVersion, alias=_NAMES, version=VERSION_KEYS),
+        st.builds(DropAlias, model=MODEL_KEYS, alias=_NAMES),
+        st.builds(DeleteNamed, key=_ANY_OWN_KEY),
+        st.builds(RestoreNamed, key=st.one_of(EXPERIMENT_KEYS, RUN_KEYS)),
+    )
 
 
 def tracking_requests() -> st.SearchStrategy[TrackingRequest]:
@@ -91,6 +125,14 @@ def tracking_requests() -> st.SearchStrategy[TrackingRequest]:
             timestamp=st.one_of(st.none(), _MOMENTS),
         ),
         st.builds(LogMetricPoints, run=RUN_KEYS, points=st.lists(_POINTS, max_size=5).map(tuple)),
+        st.builds(
+            LogCollected,
+            run=RUN_KEYS,
+            params=_TEXTS,
+            metrics=st.lists(_SAMPLES, max_size=8).map(tuple),
+            tags=_TEXTS,
+        ),
+        upkeep_requests(),
     )
 
 

@@ -43,6 +43,7 @@ RENAMED = {name: handle.raising for name, handle in HANDLES.items()} | {"MlflowA
 KNOWN = {handle.raising: handle.import_line for handle in HANDLES.values()} | {
     "RaisingApi": f"from {API_PACKAGE} import RaisingApi",
     "RaisingSearch": SEARCH,
+    "RaisingRunBatch": "from mlopus.handles.batch import RaisingRunBatch",
 }
 
 
@@ -103,9 +104,14 @@ def raising_handle_of(source: Source) -> Target:
     for verb in source.methods:
         answer = answer_of(source, verb)
         target.imports.update([OR_RAISE] if answer.raises else [])
-        doc = ast.get_docstring(verb) or ""
-        target.add_method(verb, answer.returns, doc, [*answer.conversion, answer.body])
+        target.add_method(verb, answer.returns, doc_of(source, verb), [*answer.conversion, answer.body])
     return target
+
+
+def doc_of(source: Source, verb: ast.FunctionDef) -> str:
+    """What a raising method of a handle says: as the handle's does, or where that says it all."""
+    doc = ast.get_docstring(verb) or ""
+    return doc if not doc or doc.startswith("See ") else f"See `{source.name}.{verb.name}`."
 
 
 def answer_of(source: Source, verb: ast.FunctionDef) -> Answer:
@@ -133,6 +139,14 @@ def answer_of(source: Source, verb: ast.FunctionDef) -> Answer:
                 returns=f"RaisingSearch[{HANDLES[name].raising}]",
                 body=f"return RaisingSearch({call}, {to_raising})",
                 conversion=(SEARCH, f"from mlopus.handles.raised import {to_raising}"),
+                raises=False,
+            )
+        case ast.Name("RunBatch"):
+            batch = "from mlopus.handles.batch import RaisingRunBatch"
+            return Answer(
+                returns="RaisingRunBatch",
+                body=f"return RaisingRunBatch({call})",
+                conversion=(batch,),
                 raises=False,
             )
         case ast.Name("Self") if verb.name == "__enter__":

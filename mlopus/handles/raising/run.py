@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mlopus.api.references import ModelRef
     from mlopus.domain.entities import ArtifactEntry, MetricPoint
     from mlopus.execution.receipts import Receipt
+    from mlopus.handles.batch import RaisingRunBatch
     from mlopus.handles.raising.exp import RaisingExp
     from mlopus.handles.raising.version import RaisingModelVersion
     from mlopus.handles.run import RunApi
@@ -79,6 +80,12 @@ class RaisingRun(Run):
         from mlopus.handles.raised import raised_run
 
         return raised_run(or_raise(self.results.set_tags(tags)))
+
+    def batch(self, max_items: int = 1000, max_delay_s: float = 5.0) -> RaisingRunBatch:
+        """See `RunApi.batch`."""
+        from mlopus.handles.batch import RaisingRunBatch
+
+        return RaisingRunBatch(self.results.batch(max_items, max_delay_s))
 
     def metric_history(self, key: str) -> tuple[MetricPoint, ...]:
         """See `MlflowApi.metric_history`."""
