@@ -7,7 +7,7 @@ changed nor watched. The one kind of value here that is no `Value` is a compiled
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from enum import Enum
 from typing import Final, TypeAlias, cast
@@ -138,6 +138,6 @@ def _instead_of(value: object) -> str | None:
     """Say what to pass instead of a type that people try."""
     if isinstance(value, date):
         return "Pass an aware datetime, or the text that is stored."
-    if isinstance(value, set | frozenset | range):
+    if isinstance(value, Iterable) and not isinstance(value, bytes | bytearray):
         return "Pass a list."
     return None

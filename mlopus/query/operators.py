@@ -68,5 +68,6 @@ def suggestion(operator: str) -> str:
     import difflib  # noqa: PLC0415 (only a query that is refused pays for it)
 
     known = sorted(LOGICAL | ON_FIELDS | {COMMENT})
-    nearest = difflib.get_close_matches(operator, known, n=1)
-    return f"Did you mean {nearest[0]}?" if nearest else f"The operators are {', '.join(known)}."
+    lowered = {name.lower(): name for name in known}
+    nearest = difflib.get_close_matches(operator.lower(), lowered, n=1)
+    return f"Did you mean {lowered[nearest[0]]}?" if nearest else f"The operators are {', '.join(known)}."

@@ -3,19 +3,21 @@
 from typing import Any
 
 import mgqpy
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from mongomock.filtering import filter_applies
 
 from mlopus.query import parse
 from mlopus.testing import strategies_query as mongo
 
+EXAMPLES = 4 * settings.default.max_examples
 several_documents = st.lists(mongo.documents(), min_size=3, max_size=5)
 
 # mgqpy knows no $type. It heeds the order of an object's keys, so generated objects are in order.
 mgqpy_queries = mongo.queries(without=frozenset({"$type"}))
 
 
+@settings(max_examples=EXAMPLES)
 @given(query=mgqpy_queries, documents=several_documents)
 @example({"a.0": None}, [{"a": [{}]}, {"a": []}, {"a": [1]}])
 @example({"a.1.b": None}, [{"a": [{"b": 1}, {"b": 2}]}, {"a": [[{"b": 1}]]}])
@@ -82,6 +84,7 @@ clauses = st.one_of(fields, fields, elements)
 mongomock_queries = st.one_of(clauses, mongo.joined(clauses))
 
 
+@settings(max_examples=EXAMPLES)
 @given(query=mongomock_queries, documents=shaped_documents)
 @example({"a": {"$in": ["x", None]}}, [{}, {"a": None}, {"a": [None]}, {"a": "x"}])
 @example({"o.a": {"$exists": False}}, [{"o": []}, {"o": [{}]}, {"o": {"a": None}}])

@@ -32,6 +32,7 @@ from mlopus.testing import strategies_query as mongo
 from mlopus.testing.contracts.tracking_case import NOON, found_by, fresh, in_order, keys_of
 from tests.property.aimed_searches import EXPS, Aimed
 
+EXAMPLES = settings.default.max_examples
 codecs = st.sampled_from(("plain", "plain", "plain", "mlopus-1"))
 KNOWN = EXPS[:2]
 """The experiments that are cached; runs of the third have a parent that is not known."""
@@ -134,6 +135,7 @@ def below(root: str, query: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+@settings(max_examples=4 * EXAMPLES)
 @given(
     runs=run_lists,
     query=st.tuples(roots, mongo.queries()).map(lambda pair: below(*pair)),
@@ -159,7 +161,7 @@ def test_sqlite_agrees_on_values_and_queries_of_every_shape(
     assert by_sqlite(cache, runs, [(search, many)]) == [by_predicate(runs, search)]
 
 
-@settings(max_examples=10)
+@settings(max_examples=max(10, EXAMPLES // 5))
 @given(seed=st.integers(0))
 @example(seed=0)
 def test_all_repositories_find_the_same(seed: int) -> None:

@@ -2,11 +2,15 @@
 
 import math
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from mlopus.query import parse
+
+NOON = datetime(2024, 4, 1, 12, tzinfo=UTC)
+MS = timedelta(milliseconds=1)
 
 CASES: dict[str, list[tuple[dict[str, Any], list[Any], list[Any]]]] = {
     "implicit equality": [
@@ -28,6 +32,10 @@ CASES: dict[str, list[tuple[dict[str, Any], list[Any], list[Any]]]] = {
         ({"x": {"$gt": 0, "$lt": 10}}, [{"x": 5}, {"x": [-5, 15]}], [{"x": 10}, {"x": [-5]}]),
         ({"x": {"$gte": "b"}}, [{"x": "b"}, {"x": "é"}], [{"x": "a"}, {"x": "B"}]),
         ({"x": {"$lt": True}}, [{"x": False}], [{"x": 0}, {"x": True}]),
+        ({"x": {"$gt": 1e308}}, [{"x": math.inf}, {"x": 10**309}], [{"x": math.nan}, {"x": -math.inf}]),
+        ({"x": {"$lt": math.inf}}, [{"x": -math.inf}, {"x": 10**309}], [{"x": math.inf}, {"x": math.nan}]),
+        ({"x": {"$gt": NOON}}, [{"x": NOON + MS}], [{"x": "2025"}, {"x": 2e12}, {"x": NOON}]),
+        ({"x": {"$gt": "2024"}}, [{"x": "2025"}], [{"x": NOON}]),
     ],
     "$in": [
         ({"x": {"$in": [1, "a"]}}, [{"x": 1}, {"x": "a"}, {"x": [5, "a"]}], [{"x": 2}, {}, {"x": True}]),
@@ -43,6 +51,7 @@ CASES: dict[str, list[tuple[dict[str, Any], list[Any], list[Any]]]] = {
         ({"x": {"$nin": [1]}}, [{"x": 2}, {}], [{"x": 1}, {"x": [1, 2]}]),
         ({"x": {"$nin": []}}, [{"x": 1}, {}], []),
         ({"x": {"$nin": [None]}}, [{"x": 1}], [{}, {"x": None}]),
+        ({"x": {"$nin": [re.compile("^a"), [1]]}}, [{"x": "b"}, {}, {"x": 1}], [{"x": "ab"}, {"x": [1]}]),
     ],
     "$not": [
         ({"x": {"$not": {"$gt": 5}}}, [{"x": 5}, {}, {"x": "9"}], [{"x": 6}, {"x": [1, 6]}]),
@@ -50,6 +59,9 @@ CASES: dict[str, list[tuple[dict[str, Any], list[Any], list[Any]]]] = {
         ({"x": {"$not": {"$regex": "a"}}}, [{"x": "b"}, {"x": 1}, {}], [{"x": "a"}]),
         ({"x": {"$not": re.compile("a")}}, [{"x": "b"}, {}], [{"x": "a"}]),
         ({"x": {"$not": {"$gt": 1, "$lt": 5}}}, [{"x": 1}, {"x": 5}], [{"x": 3}]),
+        ({"x": {"$not": {"$exists": True}}}, [{}], [{"x": None}]),
+        ({"x": {"$not": {"$elemMatch": {"a": 1}}}}, [{"x": {"a": 1}}, {}], [{"x": [{"a": 1}]}]),
+        ({"x": {"$not": {"$all": []}}}, [{}, {"x": 1}], []),
     ],
     "$exists": [
         ({"x": {"$exists": True}}, [{"x": 1}, {"x": None}, {"x": []}], [{}]),
@@ -136,6 +148,10 @@ CASES: dict[str, list[tuple[dict[str, Any], list[Any], list[Any]]]] = {
         ({"x": {"$type": "object"}}, [{"x": {}}, {"x": [{}]}], [{"x": []}]),
         ({"x": {"$type": ["string", "number"]}}, [{"x": "a"}, {"x": 1}], [{"x": None}]),
         ({"x": {"$type": 2}}, [{"x": "a"}], [{"x": 1}]),
+        ({"x": {"$type": "string"}}, [{"x": ""}, {"x": [1, "a"]}], [{"x": NOON}, {}]),
+        ({"x": {"$type": "date"}}, [{"x": NOON}], [{"x": "2024-04-01"}, {}]),
+        ({"x": {"$type": 9}}, [{"x": [NOON]}], [{"x": 9}]),
+        ({"x.y": {"$type": "null"}}, [{"x": [{}, {"y": None}]}], [{"x": None}, {"x": []}]),
         ({"x": {"$type": [3, 4.0]}}, [{"x": {}}, {"x": []}], [{"x": 1}]),
         ({"x": {"$type": [8, 9, 10]}}, [{"x": True}, {"x": None}], [{"x": 1}]),
     ],

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mlopus.domain.status import RunStatus
 from mlopus.errors import InvalidQuery
-from mlopus.query import find, parse, parse_sorting
+from mlopus.query import find, operators, parse, parse_sorting
 from tests.ids import stable_repr
 
 NAIVE = datetime(2024, 4, 1)  # noqa: DTZ001 (what is refused)
@@ -198,6 +199,10 @@ def test_a_pattern_that_python_warns_about_is_refused_where_warnings_are_errors(
     [
         ({"x": {"$neq": 1}}, "x", "$neq", "Did you mean $ne?"),
         ({"x": {"$exist": True}}, "x", "$exist", "Did you mean $exists?"),
+        ({"x": {"$GTE": 1}}, "x", "$GTE", "Did you mean $gte?"),
+        ({"x": {"$elemmatch": {}}}, "x", "$elemmatch", "Did you mean $elemMatch?"),
+        ({"x": {"$in": {1: 2}.keys()}}, "x", "$in", "Pass a list."),
+        ({"x": {"$in": np.array([1])}}, "x", "$in", "Pass a list."),
         ({"x": {"$regexp": "a"}}, "x", "$regexp", "Did you mean $regex?"),
         ({"$an": [{}]}, "", "$an", "Did you mean $and?"),
         ({"$or": [{"x": 1}, {"a.b": {"$inn": [1]}}]}, "a.b", "$inn", "Did you mean $in?"),
@@ -218,8 +223,12 @@ def test_a_refusal_names_the_place_and_what_to_write_instead(
     assert (error.path, error.operator, error.hint) == (path, operator, hint)
 
 
-def test_an_operator_of_mongodb_that_mlopus_lacks_is_called_so() -> None:
-    assert parse({"$where": "true"}).failure().reason == "operator $where is not supported by mlopus"
+@pytest.mark.parametrize("operator", sorted(operators.REFUSED))
+def test_an_operator_of_mongodb_that_mlopus_lacks_is_called_so(operator: str) -> None:
+    reason = f"operator {operator} is not supported by mlopus"
+
+    assert parse({operator: 1}).failure().reason == reason
+    assert parse({"x": {operator: 1}}).failure().reason == reason
 
 
 def test_an_unknown_operator_like_no_other_lists_those_that_exist() -> None:
@@ -275,6 +284,10 @@ def test_a_sorting_that_is_no_list_is_a_type_error(sorting: Any) -> None:
         {"x": {"$gt": np.float64(1)}},
         {"x": {"$gt": datetime(2024, 4, 1, tzinfo=UTC)}},
         {"x": {"$in": (1, 2)}},
+        {"x": {"$in": (RunStatus.FAILED, np.int64(1), np.float32(0.5), np.bool_(True))}},
+        {"x": {"$size": np.int64(2)}},
+        {"x": {"$mod": (np.int8(2), np.float64(1))}},
+        {"x": {"$exists": np.bool_(True)}},
         {np.str_("x"): 1},
         nested(49),
         {".".join(["a"] * 100): 1},

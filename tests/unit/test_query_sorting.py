@@ -55,6 +55,15 @@ THROUGH_ARRAYS: dict[str, list[list[dict[str, Any]]]] = {
     "a dotted key as the path": [[{"x": 9, "x.y": 1}], [{"x": {"y": 2}}], [immutabledict({"x.y": 3})]],
 }
 
+THROUGH_ARRAYS_DESCENDING: dict[str, list[list[dict[str, Any]]]] = {
+    "an object counts by its greatest": [
+        [{"x": [{"y": 1}, {"y": 9}]}],
+        [{"x": {"y": 5}}],
+        [{"x": [{}]}, ABSENT],
+    ],
+    "a field's array by its greatest": [[{"x": [{"y": [4, 8]}, {}]}], [{"x": {"y": [7]}}]],
+}
+
 
 def rows(table: dict[str, Any], path: str, direction: int) -> list[Any]:
     return [pytest.param(groups, [(path, direction)], id=name) for name, groups in table.items()]
@@ -62,7 +71,10 @@ def rows(table: dict[str, Any], path: str, direction: int) -> list[Any]:
 
 @pytest.mark.parametrize(
     ("groups", "sorting"),
-    rows(ASCENDING, "x", 1) + rows(DESCENDING, "x", -1) + rows(THROUGH_ARRAYS, "x.y", 1),
+    [
+        *(*rows(ASCENDING, "x", 1), *rows(DESCENDING, "x", -1)),
+        *(*rows(THROUGH_ARRAYS, "x.y", 1), *rows(THROUGH_ARRAYS_DESCENDING, "x.y", -1)),
+    ],
 )
 def test_documents_come_in_the_order_of_their_values(
     groups: list[list[dict[str, Any]]], sorting: list[tuple[str, int]]

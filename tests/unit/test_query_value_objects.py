@@ -39,6 +39,8 @@ def test_a_quote_in_a_value_is_part_of_the_value() -> None:
 
 def test_a_killed_run_is_not_a_failed_one() -> None:
     assert found({"status": RunStatus.FAILED}) == ["r1"]
+    assert found({"status": {"$ne": RunStatus.FAILED}}) == ["r2"]
+    assert found({"status": {"$in": (RunStatus.KILLED, RunStatus.RUNNING)}}) == ["r2"]
 
 
 def test_the_misspelt_operator_is_refused_and_the_right_one_works() -> None:
