@@ -9,7 +9,9 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any
 
-from mlopus.api.wiring import Wiring, is_http, local_folder, user_cache_home
+from mlopus.api.tracking_stores import installed, is_http, kind_of, local_folder, scheme_of, shown
+from mlopus.api.wiring import Wiring, user_cache_home
+from mlopus.repositories.mlflow_uris import resolved_uri
 from mlopus.repositories.surroundings import Surroundings
 from mlopus.settings import Environment, Settings
 
@@ -17,20 +19,19 @@ if TYPE_CHECKING:
     from mlopus.api.client import MlflowApi
 
 _LOGGER = logging.getLogger("mlopus")
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*(?=:)")
 _HOST_AND_PORT = re.compile(r"[A-Za-z0-9.\-]+:\d+(/.*)?")
 _WAYS_IN = frozenset({"auth", "username", "password", "token"})
-_MLFLOW_ONLY = frozenset(
-    {"sqlite", "postgresql", "mysql", "mssql", "databricks", "databricks-uc", "uc", "postgres", "oracle"}
-)
 
 
 def connect(tracking_uri: str | os.PathLike[str] | None = None, **settings: Any) -> MlflowApi:
     """Give the API of a tracking store. Nothing is opened, created or asked before the first verb.
 
     `http(s)://…` is an MLflow server, over REST. A folder or a `file:` URI is an embedded store in
-    that folder. Without a URI it is MLFLOW_TRACKING_URI, else the embedded store in the user's data
-    folder; with `offline_mode=True` and none of both it is the cache alone.
+    that folder. What the `mlflow` package alone understands (`sqlite:///mlflow.db` and other databases,
+    `databricks`, a folder `mlruns` of MLflow's) goes through that package: the extra `mlflow`. Any other
+    scheme is served by the package that registers it, as `mlopus.api.extensions` describes. Without a
+    URI it is MLFLOW_TRACKING_URI, else the embedded store in the user's data folder; with
+    `offline_mode=True` and none of both it is the cache alone.
 
     The environment and MLflow's credentials file are read now, once; arguments win over both. Of the
     environment it is MLFLOW_TRACKING_URI, _USERNAME, _PASSWORD, _TOKEN, _INSECURE_TLS,
@@ -49,10 +50,10 @@ def connect(tracking_uri: str | os.PathLike[str] | None = None, **settings: Any)
         The API. Whether the server is there and lets it in, `api.ping()` tells.
 
     Raises:
-        ValueError: The URI has a scheme that nobody serves, or is `host:port` without a scheme; a
-            setting or variable is out of its range; MLFLOW_TRACKING_AUTH or
-            MLFLOW_TRACKING_AWS_SIGV4 asks for a way in that takes an `auth` here, and none is given;
-            the system is Windows.
+        ValueError: The URI has a scheme that nobody serves, or that two packages claim, or one that
+            takes the extra `mlflow`; it is `host:port` without a scheme; a setting or variable is out of
+            its range; MLFLOW_TRACKING_AUTH or MLFLOW_TRACKING_AWS_SIGV4 asks for a way in that takes an
+            `auth` here, and none is given; the system is Windows.
         TypeError: There is no setting of that name.
 
     Example:
@@ -78,6 +79,7 @@ def connect(tracking_uri: str | os.PathLike[str] | None = None, **settings: Any)
         uri=uri,
         surroundings=Surroundings.of(environment.variables),
         cache_home=user_cache_home() if chosen.cache_dir is None else None,
+        mlruns=os.path.abspath("mlruns") if uri is not None and kind_of(uri) == "mlflow" else None,
     )
     return MlflowApi.wired(wiring)
 
@@ -92,24 +94,21 @@ def _resolved(uri: str | None, *, offline: bool) -> str | None:
         return uri
     if _HOST_AND_PORT.fullmatch(uri):
         raise ValueError(f"tracking URI {uri!r} has no scheme: did you mean 'http://{uri}'?")
-    if uri in _MLFLOW_ONLY:
-        raise ValueError(_only_mlflow(uri))
-    scheme = _SCHEME.match(uri)
-    if scheme is None or scheme.group(0).lower() == "file":
+    kind = kind_of(uri)
+    if kind == "folder":
         return local_folder(uri)
-    name = scheme.group(0).lower()
-    if name.partition("+")[0] in _MLFLOW_ONLY:
-        raise ValueError(_only_mlflow(uri))
-    raise ValueError(
-        f"tracking URI {uri!r} has the unknown scheme {name!r}: give http://, https://, file: or a folder"
-    )
+    if kind == "mlflow":
+        if not offline and not installed("mlflow"):
+            raise ValueError(
+                f"tracking URI {shown(uri)!r} is understood by the mlflow package only: install mlopus with "
+                "its extra `mlflow` (pip install 'mlopus[mlflow]'), or run `mlflow server` on that store and "
+                "connect to its http:// address"
+            )
+        return resolved_uri(uri, os.getcwd())
+    from mlopus.api.extensions import factory_for
 
-
-def _only_mlflow(uri: str) -> str:
-    return (
-        f"tracking URI {uri!r} is understood by the mlflow package only, and this version of mlopus does "
-        "not go through it: run `mlflow server` on that store and connect to its http:// address"
-    )
+    factory_for(uri, scheme_of(uri))
+    return uri
 
 
 def _users_own_store() -> str:

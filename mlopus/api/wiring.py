@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os.path
-import re
 import threading
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
 import attrs
 
+from mlopus.api.tracking_stores import is_elsewhere, offline_facts, open_tracking, shown, store_folder
 from mlopus.repositories.surroundings import Surroundings
 from mlopus.settings import Settings
 
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from mlopus.ports.tracking import Tracking
     from mlopus.ports.workspace import Workspace
 
-LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
-
 
 @attrs.frozen(kw_only=True)
 class Wiring:
@@ -33,13 +30,14 @@ class Wiring:
 
     `uri` is the tracking URI as `connect` resolved it; None offline means the only origin that the
     cache holds. `surroundings` and `cache_home`, the folder for users' caches, are as `connect` found
-    them.
+    them; `mlruns` is where a new database of MLflow keeps artifacts.
     """
 
     settings: Settings
     uri: str | None = attrs.field(default=None, repr=False)
     surroundings: Surroundings = Surroundings()
     cache_home: str | None = None
+    mlruns: str | None = None
     tracking: Tracking | None = None
     cache: MetadataCache | None = None
     artifacts: ArtifactCache | None = None
@@ -66,7 +64,7 @@ class Wiring:
         )
 
     def _open_online(self) -> tuple[Tracking, ArtifactStore]:
-        tracking = self.tracking or self._open_tracking()
+        tracking = self.tracking or open_tracking(self, self.given_uri)
         return tracking, self.stores or self._open_stores(tracking)
 
     def _open_offline(self) -> tuple[Tracking, ArtifactStore]:
@@ -79,16 +77,12 @@ class Wiring:
         return OfflineTracking(origin=facts.origin, facts=facts), OfflineStore(store=stores)
 
     def _offline_facts(self) -> TrackingFacts:
-        from mlopus.domain.origin import Origin
-        from mlopus.plans.facts import TrackingFacts
-
         if self.uri is None:
+            from mlopus.plans.facts import TrackingFacts
             from mlopus.repositories.sqlite.metadata_cache import only_origin
 
             return TrackingFacts(origin=only_origin(self.cache_folder), requests_cost=False)
-        if is_http(self.uri):
-            return TrackingFacts(origin=Origin.of(self.uri, self.settings.workspace), requests_cost=True)
-        return TrackingFacts(origin=Origin.of_folder(local_folder(self.uri)), requests_cost=False)
+        return offline_facts(self, self.uri)
 
     def _protected(self, workspace: Workspace) -> tuple[ProtectedRoot, ...]:
         from mlopus.plans.facts import ProtectedRoot
@@ -97,8 +91,9 @@ class Wiring:
         if self.artifacts is None:
             folder, temporary = workspace.resolve(self.cache_folder), workspace.resolve(self.temporary_folder)
             roots.append(ProtectedRoot(path=folder, kind="cache", temporary=temporary))
-        if self.tracking is None and self.uri is not None and not is_http(self.uri):
-            roots.append(ProtectedRoot(path=workspace.resolve(local_folder(self.uri)), kind="store"))
+        kept = store_folder(self.uri, self.mlruns) if self.tracking is None and self.uri else None
+        if kept is not None:
+            roots.append(ProtectedRoot(path=workspace.resolve(kept), kind="store"))
         return tuple(roots)
 
     @property
@@ -118,44 +113,13 @@ class Wiring:
         """The tracking URI without credentials."""
         if self.uri is None:
             return "given repositories" if self.tracking is not None else "no tracking URI"
-        return re.sub(r"^(https?://)[^/@]*@", r"\1", self.uri)
+        return shown(self.uri)
 
     @property
-    def is_remote_server(self) -> bool:
-        """Whether the tracking store is a server on another machine."""
-        if self.uri is None or not is_http(self.uri):
-            return False
-        return urlsplit(self.uri).hostname not in LOOPBACK_HOSTS
-
-    def _open_tracking(self) -> Tracking:
-        settings = self.settings
+    def given_uri(self) -> str:
+        """The tracking URI, where there must be one."""
         assert self.uri is not None, "only an offline API has no tracking URI"  # noqa: S101
-        if is_http(self.uri):
-            from mlopus.repositories.mlflow import MlflowTracking
-
-            return MlflowTracking(
-                uri=self.uri,
-                registry_uri=settings.registry_uri,
-                workspace=settings.workspace,
-                headers=settings.headers,
-                username=settings.username,
-                password=settings.password,
-                token=settings.token,
-                auth=settings.auth,
-                verify_tls=settings.verify_tls,
-                ca_cert=settings.ca_cert,
-                client_cert=settings.client_cert,
-                timeout_s=settings.timeout_s,
-                connect_timeout_s=settings.connect_timeout_s,
-                max_retries=settings.max_retries,
-                backoff_s=settings.backoff_s,
-                retry_for_s=settings.retry_for_s,
-                text_codec=settings.text_codec,
-                surroundings=self.surroundings,
-            )
-        from mlopus.repositories.embedded import EmbeddedTracking
-
-        return EmbeddedTracking(local_folder(self.uri), text_codec=settings.text_codec)
+        return self.uri
 
     def _open_stores(self, tracking: Tracking) -> ArtifactStore:
         from mlopus.repositories.mlflow import MlflowTracking
@@ -177,7 +141,7 @@ class Wiring:
             default=FsspecStore(
                 storage_options=self.settings.storage_options,
                 concurrency=self.settings.concurrency,
-                allow_local=not self.is_remote_server if allow_local is None else allow_local,
+                allow_local=not is_elsewhere(self.uri or "") if allow_local is None else allow_local,
             ),
             scheme_map=self.settings.scheme_map,
         )
@@ -223,14 +187,3 @@ def user_cache_home() -> str:
     import platformdirs
 
     return platformdirs.user_cache_dir()
-
-
-def is_http(uri: str) -> bool:
-    """Whether a tracking URI is that of a server."""
-    return uri.lower().startswith(("http://", "https://"))
-
-
-def local_folder(uri: str) -> str:
-    """The folder that a `file:` URI or a bare path names, absolute."""
-    path = unquote(urlsplit(uri).path) if uri.startswith("file:") else os.path.expanduser(uri)
-    return os.path.abspath(path)

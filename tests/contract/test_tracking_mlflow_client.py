@@ -38,3 +38,11 @@ class TestDatabase(TrackingContract):
     @pytest.fixture
     def case(self, on_database: TrackingCase) -> TrackingCase:
         return on_database
+
+
+class TestFiles(TrackingContract):
+    @pytest.fixture
+    def case(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrackingCase:
+        monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")  # the user's decision
+        monkeypatch.chdir(tmp_path)  # where MLflow would make a database, were it asked for its own store
+        return client_case((tmp_path / "mlruns").as_uri(), None)

@@ -66,15 +66,24 @@ class TestTheUri:
             ("localhost:5000", "http://localhost:5000"),
             ("127.0.0.1:5000/x", "http://127.0.0.1:5000/x"),
             ("gopher://x", "unknown scheme 'gopher'"),
-            ("sqlite:///mlflow.db", "mlflow server"),
-            ("databricks", "databricks"),
-            ("postgresql+psycopg2://x/y", "mlflow server"),
             ("http://", "no host"),
         ],
     )
     def test_that_nobody_serves_is_refused_with_what_to_do(self, uri: str, said: str) -> None:
         with pytest.raises(ValueError, match=said):
             mlopus.connect(uri)
+
+    def test_of_a_database_is_resolved_now_and_shows_no_secret(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        file = mlopus.connect("sqlite:///mlflow.db")
+        server = mlopus.connect("postgresql+psycopg2://ada:secret@db:5432/mlflow?sslmode=require&password=x")
+        monkeypatch.chdir("/")
+
+        assert origin_of(file) == f"sqlite:///{tmp_path}/mlflow.db"
+        assert origin_of(server) == "postgresql+psycopg2://db:5432/mlflow?sslmode=require"
+        assert "secret" not in f"{server!r} {server.repositories!r}"
 
     def test_is_refused_on_windows(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setattr(sys, "platform", "win32")

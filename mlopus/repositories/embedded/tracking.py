@@ -24,6 +24,7 @@ from mlopus.plans.search import Page, PageToken, PushDown, SearchSpec
 from mlopus.ports.meter import Meter
 from mlopus.ports.tracking import ServerInfo
 from mlopus.repositories.embedded.changing import Changing
+from mlopus.repositories.embedded.foreign import DATABASE_NAME, is_mlruns
 from mlopus.repositories.embedded.places import to_inside, to_outside
 from mlopus.repositories.embedded.points import history
 from mlopus.repositories.sqlite.database import Database
@@ -36,12 +37,11 @@ from mlopus.result import Failure, Result, Success, mapped
 T = TypeVar("T")
 
 ORIGIN: Final = "embedded"
-_FILE: Final = "tracking.db"
 
 
 def _database(store: EmbeddedTracking) -> Database:
     return Database(
-        path=Path(store.folder) / _FILE,
+        path=Path(store.folder) / DATABASE_NAME,
         schema=TRACKING_SCHEMA,
         is_durable=True,
         remedy="Restore it from a backup, or start a new store in another folder.",
@@ -192,11 +192,10 @@ class EmbeddedTracking:
 
     def _foreign(self) -> Unsupported | None:
         """Why the folder is not ours to use: MLflow's own file store looks like a folder too."""
-        folder = Path(self.folder)
-        if (folder / _FILE).exists() or not folder.is_dir():
+        if not is_mlruns(self.folder):
             return None
-        is_mlruns = (folder / ".trash").is_dir() or any(folder.glob("[0-9]*/meta.yaml"))
-        if not is_mlruns:
-            return None
-        hint = f"Run `mlflow server --backend-store-uri {self.folder}` and connect to its http:// address."
+        hint = (
+            "Install mlopus with its extra `mlflow` (pip install 'mlopus[mlflow]') and connect again, or run "
+            f"`mlflow server --backend-store-uri {self.folder}` and connect to its http:// address."
+        )
         return Unsupported(action="a folder of MLflow's file store (mlruns)", place=self.folder, hint=hint)

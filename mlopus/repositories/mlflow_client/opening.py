@@ -9,10 +9,11 @@ from typing import Any
 import attrs
 
 from mlopus.errors import MlopusError, Unsupported
+from mlopus.repositories.mlflow_client.files import registry_in_files
 from mlopus.repositories.mlflow_client.probing import database_fault
 from mlopus.repositories.mlflow_client.quiet import quiet, without_deprecations
 from mlopus.repositories.mlflow_client.routes import Stores
-from mlopus.repositories.mlflow_client.uris import DATABASES, family_of, without_secrets
+from mlopus.repositories.mlflow_uris import DATABASES, family_of, folder_of, without_secrets
 from mlopus.wire.mlflow.errors import clean
 
 EXTRA_HINT = "Install mlopus with its extra `mlflow`: pip install 'mlopus[mlflow]'."
@@ -67,7 +68,8 @@ class Opening:
         try:
             store = tracking._get_store(self.uri, self.artifact_root)  # noqa: SLF001 (as MLflow's server does)
             models_uri = self.registry_uri or registry._get_default_registry_uri_for_tracking_uri(self.uri)  # noqa: SLF001 (as above)
-            models = registry._get_store(models_uri, self.uri)  # noqa: SLF001 (as above)
+            are_files = folder_of(models_uri) is not None
+            models = registry_in_files(models_uri) if are_files else registry._get_store(models_uri, self.uri)  # noqa: SLF001 (as above)
         except exceptions.MlflowException as error:
             raise _not_opened(str(error), version, self.place) from error
         for opened in (store, models):
@@ -80,6 +82,7 @@ class Opening:
             exceptions=exceptions,
             list_artifacts=_list_artifacts,
             version=version,
+            are_files=folder_of(self.uri) is not None,
         )
 
 

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Any, Final
 
 from mlopus.errors import MlopusError, StoreFailed, Unreachable, UnreadableCache, Unsupported
-from mlopus.repositories.mlflow_client.uris import database_file, family_of
+from mlopus.repositories.mlflow_uris import database_file, family_of
 from mlopus.wire.mlflow.errors import clean
 
 _TIMED: Final = frozenset({"postgresql", "mysql"})

@@ -7,13 +7,16 @@ from typing import Any, Final
 
 from immutabledict import immutabledict
 
-from mlopus.repositories.mlflow_client.routes import Answer, Arguments, Stores
+from mlopus.repositories.mlflow_client.routes import Answer, Arguments, Stores, able
 from mlopus.repositories.mlflow_client.shapes import model_json, page_json, version_json
 
 
 def _create_model(stores: Stores, given: Arguments) -> Answer:
     tags = [_model_tag(stores, tag) for tag in given.get("tags", ())]
-    return {"registered_model": model_json(stores.registry.create_registered_model(given["name"], tags))}
+    created = stores.registry.create_registered_model(given["name"], tags)
+    if stores.are_files:  # each tag was a change of its own, and the model is older than the last of them
+        created = stores.registry.get_registered_model(given["name"])
+    return {"registered_model": model_json(created)}
 
 
 def _get_model(stores: Stores, given: Arguments) -> Answer:
@@ -66,14 +69,16 @@ def _get_version_by_alias(stores: Stores, given: Arguments) -> Answer:
 
 
 def _create_version(stores: Stores, given: Arguments) -> Answer:
-    # stores of MLflow 2 know no logged models, and take no argument for one
-    model_id = {name: given[name] for name in ("model_id",) if given.get(name)}
-    tags = [_version_tag(stores, tag) for tag in given.get("tags", ())]
-    version = stores.registry.create_model_version(
-        given["name"], given["source"], run_id=given.get("run_id"), tags=tags, **model_id
-    )
+    source, run_id, model_id = given["source"], given.get("run_id"), given.get("model_id")
     if model_id:
-        stores.tracking.set_model_versions_tags(given["name"], version.version, given["model_id"])
+        # given a logged model, registries ask the tracking store of the whole process, which is another
+        logged = able(stores.tracking, "get_logged_model")(model_id)
+        path = source.partition(f"models:/{model_id}")[2]
+        source, run_id = f"{logged.artifact_location}{path}", run_id or logged.source_run_id
+    tags = [_version_tag(stores, tag) for tag in given.get("tags", ())]
+    version = stores.registry.create_model_version(given["name"], source, run_id=run_id, tags=tags)
+    if model_id:
+        stores.tracking.set_model_versions_tags(given["name"], version.version, model_id)
     return {"model_version": version_json(version)}
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 import attrs
 from immutabledict import immutabledict
 
+from mlopus.repositories.mlflow_client.files import check_params
 from mlopus.repositories.mlflow_client.shapes import (
     experiment_json,
     logged_model_json,
@@ -36,6 +37,7 @@ class Stores:
         exceptions: `mlflow.exceptions`.
         list_artifacts: What is in a folder below an artifact URI.
         version: Of the package.
+        are_files: They are a folder of files, which knows no transactions.
     """
 
     tracking: Any
@@ -45,6 +47,7 @@ class Stores:
     exceptions: Any
     list_artifacts: Callable[[str, str | None], list[Any]]
     version: str
+    are_files: bool = False
 
     def missing(self, words: str) -> Exception:
         """The exception by which stores say that something is not there."""
@@ -137,6 +140,8 @@ def _log_batch(stores: Stores, given: Arguments) -> Answer:
         for point in given.get("metrics", ())
     ]
     params = [entities.Param(param["key"], param["value"]) for param in given.get("params", ())]
+    if stores.are_files:
+        check_params(stores.tracking.get_run(given["run_id"]).data.params, params, stores.exceptions)
     stores.tracking.log_batch(given["run_id"], points, params, _run_tags(stores, given))
     return {}
 
@@ -170,7 +175,8 @@ def _search_runs(stores: Stores, given: Arguments) -> Answer:
 
 def _metric_history(stores: Stores, given: Arguments) -> Answer:
     page = stores.tracking.get_metric_history(given["run_id"], given["metric_key"])
-    return page_json("metrics", page, [point_json(point) for point in page])
+    points = {(point.step, point.timestamp, repr(point.value)): point for point in page}  # files repeat them
+    return page_json("metrics", page, [point_json(point) for point in points.values()])
 
 
 def _list_artifacts(stores: Stores, given: Arguments) -> Answer:

@@ -57,15 +57,14 @@ def point_json(metric: Any) -> dict[str, object]:
 
 def model_json(model: Any) -> dict[str, object]:
     """A registered model."""
+    aliases: dict[str, Any] = model.aliases or {}
     return {
         "name": model.name,
         "description": model.description,
         "creation_timestamp": model.creation_timestamp,
         "last_updated_timestamp": model.last_updated_timestamp,
         "tags": pairs_json(model.tags),
-        "aliases": [
-            {"alias": alias, "version": str(version)} for alias, version in (model.aliases or {}).items()
-        ],
+        "aliases": [{"alias": alias, "version": str(aliases[alias])} for alias in aliases],
     }
 
 

@@ -21,7 +21,7 @@ from mlopus.repositories.mlflow.operations import Operations
 from mlopus.repositories.mlflow.policy import Policy
 from mlopus.repositories.mlflow_client.answering import Answering
 from mlopus.repositories.mlflow_client.opening import Opening
-from mlopus.repositories.mlflow_client.uris import family_of, folder_of, without_secrets
+from mlopus.repositories.mlflow_uris import family_of, folder_of, origin_of, without_secrets
 from mlopus.result import Failure, Result, Success
 from mlopus.wire.mlflow.experiments import search_experiments_from_reply, search_experiments_request
 from mlopus.wire.mlflow.pages import PageRequest
@@ -136,9 +136,3 @@ class MlflowClientTracking:
         has_models = hasattr(stores.tracking, "search_logged_models")
         abilities = frozenset({"logged_models"} if has_models else ())
         return Success(ServerInfo(place=self.answering.place, version=stores.version, abilities=abilities))
-
-
-def origin_of(uri: str) -> Origin:
-    """The origin of a store that MLflow opens; no I/O."""
-    folder = folder_of(uri)
-    return Origin(uri=without_secrets(uri)) if folder is None else Origin.of_folder(folder)

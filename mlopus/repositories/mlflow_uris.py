@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os.path
 import re
-from typing import Final
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
+from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+
+if TYPE_CHECKING:
+    from mlopus.domain.origin import Origin
 
 DATABASES: Final = frozenset({"sqlite", "postgresql", "mysql", "mssql"})
 MANAGED: Final = frozenset({"databricks", "databricks-uc", "uc"})
@@ -65,13 +68,13 @@ def without_secrets(uri: str) -> str:
     """
     if "://" not in uri:
         return uri
-    parts = urlsplit(uri)
-    options = [(name, text) for name, text in parse_qsl(parts.query) if not _SECRET.search(name)]
-    query = urlencode(options, quote_via=quote) if options else ""
-    host = parts.netloc.rpartition("@")[2]
-    if parts.netloc or query != parts.query:
-        return urlunsplit(parts._replace(netloc=host, query=query)) if host else f"{uri.partition('?')[0]}"
-    return uri
+    address, mark, query = uri.partition("?")
+    scheme, slashes, rest = address.partition("://")
+    host, slash, path = rest.partition("/")
+    host = host.rpartition("@")[2]
+    options = [(name, text) for name, text in parse_qsl(query) if not _SECRET.search(name)]
+    kept = f"{mark}{urlencode(options, quote_via=quote)}" if options else ""
+    return f"{scheme}{slashes}{host}{slash}{path}{kept}"
 
 
 def folder_of(uri: str) -> str | None:
@@ -79,3 +82,11 @@ def folder_of(uri: str) -> str | None:
     if uri.startswith("file:"):
         return unquote(urlsplit(uri).path)
     return uri if os.path.isabs(uri) else None
+
+
+def origin_of(uri: str) -> Origin:
+    """The origin of a store that MLflow opens; a folder's is that of an embedded store there."""
+    from mlopus.domain.origin import Origin  # noqa: PLC0415 (start-up counts)
+
+    folder = folder_of(uri)
+    return Origin(uri=without_secrets(uri)) if folder is None else Origin.of_folder(folder)
