@@ -16,6 +16,8 @@ class Origin:
     Example:
         >>> Origin.of("http://user:secret@Example.com:5000/").uri
         'http://example.com:5000'
+        >>> Origin.of("acme://user:secret@host/place").uri
+        'acme://host/place'
     """
 
     uri: str
@@ -28,6 +30,8 @@ class Origin:
         if parts.scheme in ("http", "https"):
             host = parts.netloc.rpartition("@")[2].lower()
             uri = urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
+        elif "@" in parts.netloc:
+            uri = uri.replace(f"{parts.netloc.rpartition('@')[0]}@", "", 1)
         return cls(uri=uri, workspace=workspace)
 
     @classmethod
