@@ -62,6 +62,7 @@ Upkeep: TypeAlias = (
 )
 
 _MAX_NAMES = 5
+_MAX_DELETED = 20
 _UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB")
 _KIB = 1024
 
@@ -234,7 +235,9 @@ def _of_upkeep(change: Upkeep) -> Row:
             note = "" if change.description else "with nothing"
             return Row("describe", entity_in_words(change.on), note=note)
         case DeleteTags():
-            return Row("untag", entity_in_words(change.on), note=_named("tag", change.keys))
+            return Row(
+                "untag", entity_in_words(change.on), note=_named("tag", change.keys, most=_MAX_DELETED)
+            )
         case SetAlias():
             version = VersionKey(change.model_name, change.version)
             return Row("alias", entity_in_words(version), note=f"as {change.alias!r}")
@@ -266,7 +269,7 @@ def _tags(tags: Texts) -> str:
     return _named("tag", own) if own else ""
 
 
-def _named(thing: str, names: Sequence[str]) -> str:
+def _named(thing: str, names: Sequence[str], most: int = _MAX_NAMES) -> str:
     """How many, and the first of them by name.
 
     Example:
@@ -274,8 +277,8 @@ def _named(thing: str, names: Sequence[str]) -> str:
         '2 tags: a, b'
     """
     distinct = sorted(frozenset(names))
-    shown = ", ".join(distinct[:_MAX_NAMES])
-    return f"{count(len(names), thing)}: {shown}{', …' if len(distinct) > _MAX_NAMES else ''}"
+    shown = ", ".join(distinct[:most])
+    return f"{count(len(names), thing)}: {shown}{', …' if len(distinct) > most else ''}"
 
 
 def _path_of(subject: ArtifactSubject, path: str) -> str:

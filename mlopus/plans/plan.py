@@ -70,12 +70,18 @@ class Totals:
             missing.
         requests: Requests over a network, none of them repeated.
         removed_files: Files that go from stores and from the user's folders.
+        removed_entities: Entities that are deleted by name; what is deleted with them is not counted.
+        removed_tags: Tags that are deleted by name.
+        removed_aliases: Aliases that are deleted by name.
     """
 
     up_bytes: int = 0
     down_bytes: int = 0
     requests: int = 0
     removed_files: int = 0
+    removed_entities: int = 0
+    removed_tags: int = 0
+    removed_aliases: int = 0
 
 
 @attrs.frozen(kw_only=True)

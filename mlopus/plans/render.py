@@ -68,7 +68,14 @@ def totals_in_words(totals: Totals) -> str:
         >>> totals_in_words(Totals(up_bytes=2048, requests=3))
         'moves 2.0 KiB up · 0 B down · 3 requests · removes nothing'
     """
-    removed = count(totals.removed_files, "file") if totals.removed_files else "nothing"
+    gone = (
+        (totals.removed_files, "file", "files"),
+        (totals.removed_entities, "entity", "entities"),
+        (totals.removed_tags, "tag", "tags"),
+        (totals.removed_aliases, "alias", "aliases"),
+    )
+    named = (f"{number:,} {one if number == 1 else many}" for number, one, many in gone if number)
+    removed = ", ".join(named) or "nothing"
     moved = f"{human_size(totals.up_bytes)} up · {human_size(totals.down_bytes)} down"
     return f"moves {moved} · {count(totals.requests, 'request')} · removes {removed}"
 

@@ -59,6 +59,9 @@ def totals_of(stages: Iterable[Stage], facts: Facts) -> Totals:
         down_bytes=sum(file.size_bytes or 0 for file in fetched),
         requests=sum(_requests(step, facts) for step in steps),
         removed_files=_removed(steps),
+        removed_entities=sum(isinstance(step, DeleteEntity) for step in steps),
+        removed_tags=sum(len(step.keys) for step in steps if isinstance(step, DeleteTags)),
+        removed_aliases=sum(isinstance(step, DeleteAlias) for step in steps),
     )
 
 
