@@ -29,8 +29,9 @@ class Search(Generic[T]):
     """Entities to be found: a frozen value that asks nobody before it is evaluated.
 
     Iterating yields entities as their pages come, and raises the carried error if a page fails.
-    Rows that move between pages while they are read are given once. Evaluating again asks again:
-    nothing is remembered.
+    Rows that move between pages while they are read are given once; where rows are deleted
+    meanwhile, a server that counts its rows may leave out as many others. Evaluating again asks
+    again: nothing is remembered.
 
     Example:
         >>> import mlopus

@@ -1,0 +1,248 @@
+"""How often a server is asked for a search: as often as the search said it would be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import attrs
+import httpx
+import pytest
+
+import mlopus
+from mlopus import ExpApi, ModelApi, RunApi, Search, or_raise
+from mlopus.api import searching
+from tests.integration.stores import new_name
+from tests.servers.fixtures import StartProxy
+from tests.servers.loopback import Loopback
+from tests.servers.messages import Answer, SeenRequest
+from tests.servers.mlflow_server import MlflowServer
+
+SEARCH_RUNS = "POST /api/2.0/mlflow/runs/search"
+SEARCH_VERSIONS = "GET /api/2.0/mlflow/model-versions/search"
+LIST_EXPS = "POST /api/2.0/mlflow/experiments/search"
+GET_EXP = "GET /api/2.0/mlflow/experiments/get"
+GET_MODEL = "GET /api/2.0/mlflow/registered-models/get"
+GET_RUN = "GET /api/2.0/mlflow/runs/get"
+
+
+@attrs.frozen(kw_only=True)
+class Shelf:
+    """Two experiments of six runs, each run with a version of one of two models."""
+
+    uri: str
+    exps: tuple[ExpApi, ...]
+    runs: tuple[RunApi, ...]
+    models: tuple[ModelApi, ...]
+
+
+@pytest.fixture(scope="module")
+def shelf(mlflow_server: MlflowServer, tmp_path_factory: pytest.TempPathFactory) -> Shelf:
+    api = mlopus.connect(mlflow_server.uri, cache_dir=tmp_path_factory.mktemp("making"))
+    exps = tuple(or_raise(api.create_exp(new_name(), tags={"shelf": True})) for _ in range(2))
+    models = tuple(or_raise(api.create_model(new_name())) for _ in range(2))
+    runs: list[RunApi] = []
+    for number in range(12):
+        run = or_raise(exps[number % 2].start_run(f"r{number}", tags={"number": number}))
+        or_raise(run.log_metrics({"acc": number / 12}))
+        or_raise(run.log_model_version(models[number // 6], lambda path: path.touch(), use_cache=False))
+        runs.append(run)
+    return Shelf(uri=mlflow_server.uri, exps=exps, runs=tuple(runs), models=models)
+
+
+@pytest.fixture
+def asking(shelf: Shelf, counting_proxy: StartProxy, tmp_path: Path) -> tuple[mlopus.MlflowApi, Loopback]:
+    """An API that knows nothing yet, whose requests are counted."""
+    proxy = counting_proxy(shelf.uri)
+    return mlopus.connect(proxy.uri, cache_dir=tmp_path), proxy
+
+
+def told(search: Search[Any]) -> str:
+    """What a search says of its requests."""
+    return next(line for line in search.explain().splitlines() if line.startswith("requests"))[9:]
+
+
+def test_runs_of_named_experiments_are_a_page_and_each_experiment(shelf: Shelf, asking: Any) -> None:
+    api, proxy = asking
+    search = api.find_runs({"exp.id": {"$in": [exp.id for exp in shelf.exps]}, "metrics.acc": {"$gt": 0.5}})
+
+    found = or_raise(search.count())
+
+    assert (found, told(search)) == (5, "pages + 1 for each experiment found")
+    assert sorted(proxy.calls) == [GET_EXP, GET_EXP, SEARCH_RUNS]
+
+
+def test_explaining_asks_nobody(asking: Any) -> None:
+    api, proxy = asking
+
+    api.find_runs({"tags.number": 5}).explain()
+
+    assert proxy.calls == ()
+
+
+def test_runs_of_any_experiment_are_a_page_and_the_list_of_experiments(shelf: Shelf, asking: Any) -> None:
+    api, proxy = asking
+    search = api.find_runs({"exp.tags.shelf": True, "exp.name": shelf.exps[0].name, "tags.number": 4})
+
+    found = or_raise(search.all())
+
+    assert ([run.id for run in found], told(search)) == (
+        [shelf.runs[4].id],
+        "pages + 1 for the list of experiments",
+    )
+    assert proxy.calls == (LIST_EXPS, SEARCH_RUNS)
+
+
+def test_alternatives_are_searches_and_each_at_least_a_page(shelf: Shelf, asking: Any) -> None:
+    api, proxy = asking
+    ids = [run.id for run in shelf.runs]
+    exp = {"exp.id": shelf.exps[0].id}
+    search = api.find_runs(
+        exp | {"$or": [{"id": ids[0]}, {"metrics.acc": {"$gt": 0.9}}, {"status": "KILLED"}]}
+    )
+
+    assert or_raise(search.count()) == 1
+    assert "pages    of up to 1000 rows, in 3 searches" in search.explain()
+    assert sorted(proxy.calls) == [GET_EXP, SEARCH_RUNS, SEARCH_RUNS, SEARCH_RUNS]
+
+
+def test_what_cannot_match_asks_for_nothing(shelf: Shelf, asking: Any) -> None:
+    api, proxy = asking
+    search = api.find_runs({"exp.id": shelf.exps[0].id, "status": "PAUSED"})
+
+    assert (or_raise(search.count()), told(search)) == (0, "none, since nothing can match")
+    assert proxy.calls == ()
+
+
+OF_VERSIONS = (
+    "pages + 1 for each model found (1 a page if more than 2)"
+    " + 1 for each run found and its experiment (2 if more than 3 runs)"
+)
+
+
+@pytest.mark.parametrize(
+    ("condition", "count"),
+    [({}, 6), ({"run.metrics.acc": {"$gte": 0.25}}, 3), ({"run.exp.tags.shelf": 1}, 0)],
+)
+def test_the_runs_of_many_versions_are_searched_for(
+    shelf: Shelf, asking: Any, condition: dict[str, Any], count: int
+) -> None:
+    api, proxy = asking
+    search = api.find_model_versions({"model.name": shelf.models[0].name} | condition)
+
+    found = or_raise(search.all())
+
+    assert (len(found), told(search)) == (count, OF_VERSIONS)
+    assert proxy.calls == (SEARCH_VERSIONS, GET_MODEL, LIST_EXPS, SEARCH_RUNS)
+
+
+def test_the_run_of_one_version_is_asked_for(shelf: Shelf, asking: Any) -> None:
+    api, proxy = asking
+
+    found = or_raise(api.find_model_versions({"run.id": shelf.runs[0].id}).all())
+
+    assert [(version.version, version.run.id) for version in found] == [("1", shelf.runs[0].id)]
+    assert sorted(proxy.calls) == sorted([SEARCH_VERSIONS, SEARCH_VERSIONS, GET_MODEL, GET_RUN, GET_EXP])
+
+
+def test_runs_that_are_deleted_are_still_those_of_their_versions(
+    mlflow_server: MlflowServer, asking: Any
+) -> None:
+    api, _ = asking
+    exp, model = or_raise(api.create_exp(new_name())), or_raise(api.create_model(new_name()))
+    runs = [or_raise(exp.start_run(f"r{number}")) for number in range(5)]
+    for run in runs:
+        or_raise(run.log_model_version(model, lambda path: path.touch(), use_cache=False))
+    delete(mlflow_server, runs[4])
+
+    found = or_raise(model.find_versions({"run.name": {"$in": ["r3", "r4"]}}, [("version", 1)]).all())
+
+    assert [version.run and version.run.name for version in found] == ["r3", "r4"]
+
+
+def delete(server: MlflowServer, run: RunApi) -> None:
+    httpx.post(f"{server.uri}/api/2.0/mlflow/runs/delete", json={"run_id": run.id}).raise_for_status()
+
+
+class Moving:
+    """Does something to the runs when the second page of them is asked for."""
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        self._act = act
+        self._lock = Lock()
+        self._pages = 0
+
+    def __call__(self, request: SeenRequest) -> Answer | None:
+        if request.call == SEARCH_RUNS:
+            with self._lock:
+                self._pages += 1
+                if self._pages == 2:
+                    self._act()
+        return None
+
+
+@pytest.fixture
+def twelve(asking: Any, monkeypatch: pytest.MonkeyPatch) -> list[RunApi]:
+    """Twelve runs of one experiment; pages are of five."""
+    monkeypatch.setattr(searching, "PAGE_SIZE", 5)
+    exp = or_raise(asking[0].create_exp(new_name()))
+    return [or_raise(exp.start_run(f"r{number:02}")) for number in range(12)]
+
+
+SORTINGS = ([("start_time", -1)], [("name", 1)], None)
+
+
+@pytest.mark.parametrize("sorting", SORTINGS, ids=str)
+def test_rows_that_a_new_one_moves_to_the_next_page_come_once(
+    sorting: Any,
+    twelve: list[RunApi],
+    mlflow_server: MlflowServer,
+    counting_proxy: StartProxy,
+    tmp_path: Path,
+) -> None:
+    proxy = counting_proxy(
+        mlflow_server.uri, instead=Moving(lambda: or_raise(twelve[0].exp.start_run("r99")))
+    )
+
+    found = ids_found(proxy, tmp_path, twelve, sorting)
+
+    assert len(found) == len(set(found))
+    assert set(found) >= {run.id for run in twelve}
+
+
+@pytest.mark.parametrize("sorting", SORTINGS, ids=str)
+def test_where_a_row_goes_at_most_one_is_missed_and_none_comes_twice(
+    sorting: Any,
+    twelve: list[RunApi],
+    mlflow_server: MlflowServer,
+    counting_proxy: StartProxy,
+    tmp_path: Path,
+) -> None:
+    proxy = counting_proxy(mlflow_server.uri, instead=Moving(lambda: delete(mlflow_server, twelve[11])))
+
+    found = ids_found(proxy, tmp_path, twelve, sorting)
+
+    assert len(found) == len(set(found))
+    assert len({run.id for run in twelve} - set(found)) <= 1
+
+
+def ids_found(proxy: Loopback, folder: Path, runs: list[RunApi], sorting: Any) -> list[str]:
+    api = mlopus.connect(proxy.uri, cache_dir=folder)
+    return [run.id for run in api.find_runs({"exp.id": runs[0].exp.id}, sorting)]
+
+
+def test_pages_come_in_order_and_a_search_stops_where_enough_is_found(
+    shelf: Shelf, asking: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api, proxy = asking
+    monkeypatch.setattr(searching, "PAGE_SIZE", 4)
+    search = api.find_runs({"exp.id": shelf.exps[0].id}, sorting=[("start_time", -1)])
+
+    pages = [[run.name for run in or_raise(page)] for page in search.pages()]
+
+    assert pages == [["r10", "r8", "r6", "r4"], ["r2", "r0"]]
+    proxy.forget()
+    assert [run.name for run in or_raise(search.limit(2).all())] == ["r10", "r8"]
+    assert proxy.count(SEARCH_RUNS) == 1
