@@ -120,7 +120,7 @@ def version_key(name: str, version: str | int) -> Result[VersionKey | AliasKey, 
         AliasKey(name='ranker', alias='champion')
     """
     text = str(version)
-    if text.startswith("@") and len(text) > 1:
+    if text.startswith("@") and _ALIAS.fullmatch(text[1:]) is not None:
         return Success(AliasKey(name, text[1:]))
     if text.isascii() and text.isdigit():
         return Success(VersionKey(name, text))
