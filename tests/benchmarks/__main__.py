@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import place, search, startup
+from tests.benchmarks import place, search, startup, wire
 
-BENCHMARKS = {"startup": startup.main, "place": place.main, "search": search.main}
+BENCHMARKS = {"startup": startup.main, "place": place.main, "search": search.main, "wire": wire.main}
 
 
 def main(names: list[str]) -> None:

@@ -87,6 +87,13 @@ def running_auth_server(folder: Path) -> Generator[MlflowServer]:
 
 
 @contextlib.contextmanager
+def running_workers_server(folder: Path) -> Generator[MlflowServer]:
+    """Share a server of four processes, as `mlflow server` starts them by itself."""
+    with _running(folder, options=("--workers", "4"), settings={}) as uri:
+        yield MlflowServer(uri=uri, python=server_python(), folder=folder)
+
+
+@contextlib.contextmanager
 def _running(folder: Path, *, options: tuple[str, ...], settings: Mapping[str, str]) -> Generator[str]:
     python = server_python()
 
