@@ -32,6 +32,17 @@ PLANS: dict[str, Planned] = {
     "create_exp": lambda plan, *_: plan.create_exp(new_name(), {"a": 1}),
     "create_model": lambda plan, *_: plan.create_model(new_name(), {"a": 1}),
     "create_run": lambda plan, job, _: plan.create_run(job.written.exp, "planned"),
+    "delete_alias": lambda plan, job, _: plan.delete_alias(job.name, "best"),
+    "delete_exp": lambda plan, job, _: plan.delete_exp(job.written.exp),
+    "delete_model": lambda plan, job, _: plan.delete_model(job.name),
+    "delete_model_version": lambda plan, job, _: plan.delete_model_version((job.name, 1)),
+    "delete_run": lambda plan, job, _: plan.delete_run(job.run_id),
+    "delete_tags_on_exp": lambda plan, job, _: plan.delete_tags_on_exp(job.written.exp, ["a"]),
+    "delete_tags_on_model": lambda plan, job, _: plan.delete_tags_on_model(job.name, ["a"]),
+    "delete_tags_on_model_version": lambda plan, job, _: plan.delete_tags_on_model_version(
+        (job.name, 1), ["a"]
+    ),
+    "delete_tags_on_run": lambda plan, job, _: plan.delete_tags_on_run(job.run_id, ["mlflow"]),
     "end_run": lambda plan, job, _: plan.end_run(job.run_id),
     "get_exp": lambda plan, job, _: plan.get_exp(job.written.exp.id),
     "get_exp_by_name": lambda plan, job, _: plan.get_exp_by_name(job.name),
@@ -55,7 +66,19 @@ PLANS: dict[str, Planned] = {
     ),
     "place_model_artifact": lambda plan, job, target: plan.place_model_artifact((job.name, 1), target),
     "place_run_artifact": lambda plan, job, target: plan.place_run_artifact(job.run_id, target, job.name),
+    "rename_exp": lambda plan, job, _: plan.rename_exp(job.written.exp, "n"),
+    "rename_model": lambda plan, job, _: plan.rename_model(job.name, "n"),
+    "rename_run": lambda plan, job, _: plan.rename_run(job.run_id, "n"),
+    "restore_exp": lambda plan, job, _: plan.restore_exp(job.written.exp),
+    "restore_run": lambda plan, job, _: plan.restore_run(job.run_id),
     "resume_run": lambda plan, job, _: plan.resume_run(job.run_id),
+    "set_alias": lambda plan, job, _: plan.set_alias(job.name, "best", 1),
+    "set_description_on_exp": lambda plan, job, _: plan.set_description_on_exp(job.written.exp, "x"),
+    "set_description_on_model": lambda plan, job, _: plan.set_description_on_model(job.name, "x"),
+    "set_description_on_model_version": lambda plan, job, _: plan.set_description_on_model_version(
+        (job.name, 1), "x"
+    ),
+    "set_description_on_run": lambda plan, job, _: plan.set_description_on_run(job.run_id, "x"),
     "set_tags_on_exp": lambda plan, job, _: plan.set_tags_on_exp(job.written.exp, {"planned": 1}),
     "set_tags_on_model": lambda plan, job, _: plan.set_tags_on_model(job.name, {"planned": 1}),
     "set_tags_on_model_version": lambda plan, job, _: plan.set_tags_on_model_version(
