@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.benchmarks.search import SEARCHES, by_predicate, fill, make_runs, search
+from tests.benchmarks.search import SEARCHES, THREE, by_predicate, fill, make_runs, predicate_alone, search
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,3 +32,10 @@ def test_the_peer_reads_every_row(tmp_path: Path) -> None:
     fill(str(tmp_path), 50)
 
     assert by_predicate(str(tmp_path)) > 0
+
+
+def test_the_predicate_alone_finds_what_the_search_finds(tmp_path: Path) -> None:
+    fill(str(tmp_path), 300)
+    counts = {found.name: found.count for found in search(str(tmp_path))[0]}
+
+    assert predicate_alone(300)[0] == counts[THREE] > 0
