@@ -111,7 +111,6 @@ class DeletingVerbs(ApiCore):
 
         Fails with:
             NotFound: There is no such run, or not any more.
-            InvalidRequest: Its experiment is deleted: restore that.
             OfflineMode: This API is offline.
             Unavailable: The server did not answer.
 
