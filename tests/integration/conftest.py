@@ -16,8 +16,11 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     return open_store(request.param, request, tmp_path)
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=(*KINDS, "database"))
 def job(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Job:
-    """The main job, done once on a store of each kind."""
-    store = open_store(request.param, request, tmp_path_factory.mktemp(f"job-{request.param}"))
+    """The main job, done once on a store of each kind, and on a database that MLflow's package opens."""
+    folder = tmp_path_factory.mktemp(f"job-{request.param}")
+    with pytest.MonkeyPatch.context() as here:
+        here.chdir(folder)  # below which such a database keeps artifacts
+        store = open_store(request.param, request, folder)
     return do_main_job(store.api, store.offline, store.folder)

@@ -45,7 +45,7 @@ def open_store(kind: str, request: pytest.FixtureRequest, folder: Path) -> Store
     if kind == "memory":
         api = mlopus.testing.in_memory()
         return Store(api=api, offline=api.in_offline_mode, folder=folder, asks_a_server=False)
-    uri = str(folder / "store") if kind == "embedded" else server_uri(request)
+    uri = server_uri(request) if kind == "server" else _own_uri(kind, folder)
     cache = folder / "cache"
     return Store(
         api=mlopus.connect(uri, cache_dir=cache),
@@ -53,6 +53,11 @@ def open_store(kind: str, request: pytest.FixtureRequest, folder: Path) -> Store
         folder=folder,
         asks_a_server=kind == "server",
     )
+
+
+def _own_uri(kind: str, folder: Path) -> str:
+    """The address of a store that nobody else uses: a folder, or a database of MLflow's own."""
+    return f"sqlite:///{folder}/mlflow.db" if kind == "database" else str(folder / "store")
 
 
 def server_uri(request: pytest.FixtureRequest) -> str:

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 import attrs
 
-from mlopus.errors import IllegalPath, MlopusError, StoreFailed, UnreadableReply
+from mlopus.errors import IllegalPath, MlopusError, StoreFailed, Unauthorized, UnreadableReply
 from mlopus.ports.meter import Meter, NoMeter
 from mlopus.repositories.mlflow.policy import Fault, Policy, answer
 from mlopus.repositories.mlflow_client.opening import Opening
@@ -29,6 +29,11 @@ T = TypeVar("T")
 
 _ROUTES: Final = {**TRACKING_ROUTES, **REGISTRY_ROUTES}
 _LOGGED_MODEL: Final = "logged-models/"
+_NO_CREDENTIALS: Final = "Reading Databricks credential configuration failed"
+CREDENTIALS_HINT: Final = (
+    "The mlflow package finds its own credentials: give Databricks' as DATABRICKS_HOST and DATABRICKS_TOKEN "
+    "or in a profile, and those of a database in its address."
+)
 _log = logging.getLogger("mlopus")
 
 
@@ -117,6 +122,8 @@ class Answering:
 
     def _fault(self, request: HttpRequest, reply: HttpReply, *, is_final: bool = False) -> Fault:
         error = error_from_reply(request, reply, self.place)
+        if isinstance(error, Unauthorized):
+            error = attrs.evolve(error, hint=CREDENTIALS_HINT)
         return Fault(error=error, maybe_done=may_pass(reply), is_final=is_final)
 
     def _try(self, request: HttpRequest) -> HttpReply | Fault:
@@ -144,6 +151,8 @@ class Answering:
             failed = StoreFailed(place=self.place, action=request.name, reason=error.strerror or str(error))
             return Fault(error=failed, maybe_done=True, is_final=True)
         except stores.exceptions.MlflowException as error:
+            if _NO_CREDENTIALS in error.message:
+                return _failed(HTTPStatus.UNAUTHORIZED, "UNAUTHENTICATED", error.message)
             reply = _failed(error.get_http_status_code(), error.error_code, error.message)
             is_bug = reply.status == HTTPStatus.INTERNAL_SERVER_ERROR
             return self._fault(request, reply, is_final=True) if is_bug else reply

@@ -55,8 +55,10 @@ class Opening:
             tracking: Any = import_module("mlflow.tracking._tracking_service.utils")
             registry: Any = import_module("mlflow.tracking._model_registry.utils")
             version: str = import_module("mlflow.version").VERSION
+            refusals: list[type[Exception]] = [exceptions.MlflowException]
             if family_of(self.uri) in DATABASES:
                 import_module("mlflow.store.tracking.sqlalchemy_store")
+                refusals.append(import_module("sqlalchemy.exc").SQLAlchemyError)
         except ModuleNotFoundError as error:
             raise _not_installed(error.name or "mlflow", self.place) from error
         uris = [self.uri] if self.registry_uri in (None, self.uri) else [self.uri, self.registry_uri or ""]
@@ -70,7 +72,7 @@ class Opening:
             models_uri = self.registry_uri or registry._get_default_registry_uri_for_tracking_uri(self.uri)  # noqa: SLF001 (as above)
             are_files = folder_of(models_uri) is not None
             models = registry_in_files(models_uri) if are_files else registry._get_store(models_uri, self.uri)  # noqa: SLF001 (as above)
-        except exceptions.MlflowException as error:
+        except tuple(refusals) as error:
             raise _not_opened(str(error), version, self.place) from error
         for opened in (store, models):
             _keep_to_one_process(opened)

@@ -32,12 +32,12 @@ def database_fault(uri: str, place: str, connect_timeout_s: float) -> MlopusErro
         fault = _folder_fault(file, place)
         if fault is not None:
             return fault
-        if not os.path.exists(file):
-            return None
     try:
         timed = family_of(uri) in _TIMED
         options = {"connect_timeout": max(1, round(connect_timeout_s))} if timed else {}
         engine = sqlalchemy.create_engine(uri, connect_args=options, poolclass=sqlalchemy.pool.NullPool)
+        if file is not None and not os.path.exists(file):
+            return None
         with engine.connect() as connection:
             tables = frozenset(sqlalchemy.inspect(connection).get_table_names())
             return _schema_fault(sqlalchemy, connection, tables, place)

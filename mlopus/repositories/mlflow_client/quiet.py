@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
 
-_LOGGERS: Final = ("mlflow.store.db.utils", "mlflow.store.tracking.file_store", "mlflow.tracking")
+_LOGGERS: Final = ("mlflow.store.db.utils", "mlflow.utils.databricks_utils", "alembic.runtime.migration")
 """Those that tell of databases made and migrated, and of failures that come back as exceptions."""
 
 _works_for_us: ContextVar[bool] = ContextVar("mlopus_works_for_us", default=False)

@@ -7,7 +7,7 @@ from typing import Literal
 import attrs
 
 from mlopus.domain.entities import MetricPoint
-from mlopus.domain.keys import EntityKey, OwnKey, RunKey, kind_of
+from mlopus.domain.keys import EntityKey, OwnKey, RunKey
 from mlopus.domain.manifest import ArtifactLocation
 from mlopus.domain.origin import Origin
 from mlopus.domain.records import Record, RunRecord, VersionRecord
@@ -119,9 +119,7 @@ class MlflowClientTracking:
     def url(self, key: OwnKey, exp_id: str | None = None) -> Result[str, MlopusError]:  # noqa: ARG002 (the port's)
         """A store has no UI."""
         hint = f"Run `mlflow server --backend-store-uri` on {self.answering.place} for a UI."
-        return Failure(
-            NotFound(kind="page of", key=f"{kind_of(key)} {key}", place=self.answering.place, hint=hint)
-        )
+        return Failure(NotFound(kind="page of", key=str(key), place=self.answering.place, hint=hint))
 
     def ping(self) -> Result[ServerInfo, MlopusError]:
         """Open the store and look for an experiment; the version is that of the package."""
