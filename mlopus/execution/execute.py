@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from typing import assert_never
 
+import attrs
 from immutabledict import immutabledict
 
 from mlopus.domain.keys import ExperimentKey
-from mlopus.errors import ExecutionStopped, MlopusError, PublishFailed, StalePlan
+from mlopus.errors import (
+    ExecutionStopped,
+    MlopusError,
+    PublishFailed,
+    StalePlan,
+    Unavailable,
+    UnreadableReply,
+)
 from mlopus.execution.byte_steps import ByteInterpreter
 from mlopus.execution.counting import CountingMeter
 from mlopus.execution.fetching import RecentParents, fetch
@@ -168,10 +176,14 @@ def _stopped(plan: Plan, step: Step, cause: MlopusError, receipt: Receipt) -> Ex
 
     title = step_title(step)
     request = plan.request
+    stopped = ExecutionStopped(verb=plan.verb, step=title, cause=cause, receipt=receipt)
     if isinstance(request, LogRunArtifact | LogModelVersion):
         source = plan.roots.get("source", request.source)
-        return PublishFailed(verb=plan.verb, step=title, cause=cause, receipt=receipt, source=source)
-    return ExecutionStopped(verb=plan.verb, step=title, cause=cause, receipt=receipt)
+        stopped = PublishFailed(verb=plan.verb, step=title, cause=cause, receipt=receipt, source=source)
+    # what was perhaps created is not simply called for again: the cause says what to look for
+    creates = isinstance(step, CreateRun | RegisterVersion)
+    is_in_doubt = creates and isinstance(cause, Unavailable | UnreadableReply)
+    return attrs.evolve(stopped, hint=cause.hint) if is_in_doubt else stopped
 
 
 def unwrapped(error: ExecutionStopped | StalePlan) -> MlopusError:

@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -16,6 +17,7 @@ from mlopus import MlflowApi, or_raise
 from mlopus.domain.keys import RunKey
 from mlopus.errors import (
     MlopusError,
+    PublishFailed,
     ServerFailed,
     TimedOut,
     Unauthorized,
@@ -165,7 +167,7 @@ class Creation:
     count: Callable[[MlflowApi, str], int]
 
 
-def _register(api: MlflowApi, name: str) -> object:
+def _register(api: MlflowApi, name: str) -> Any:
     run = or_raise(or_raise(api.get_or_create_exp(name)).start_run())
     return run.log_model_version(name, lambda path: path.write_text("weights"), "model")
 
@@ -289,3 +291,17 @@ def test_a_create_that_is_lost_each_time_is_sent_a_bounded_number_of_times(loopb
     error = failure(at(server.uri).send(CREATE_RUN))
     assert (type(error), "mlopus.op" in (error.hint or "")) == (Unreachable, False)
     assert (server.count(CREATE), server.count(SEARCH)) == (4, 4)
+
+
+def test_a_version_that_was_perhaps_registered_is_not_simply_called_for_again(
+    mlflow_server: MlflowServer, counting_proxy: StartProxy, tmp_path: Path
+) -> None:
+    def instead(request: SeenRequest) -> Answer | None:
+        return Answer(status=504) if request.path.endswith("/model-versions/create") else None
+
+    proxy = counting_proxy(mlflow_server.uri, instead=instead)
+    api = mlopus.connect(proxy.uri, cache_dir=tmp_path, backoff_s=0.0)
+    model = or_raise(api.create_model(new_name()))
+    error = failure(_register(api, model.name))
+    assert (type(error), proxy.count(f"POST {API}/model-versions/create")) == (PublishFailed, 1)
+    assert "mlopus.op" in (error.hint or "")

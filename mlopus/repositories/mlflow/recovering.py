@@ -111,7 +111,9 @@ def _unknown(error: MlopusError, mark: str) -> MlopusError:
     """The error, saying that the entity may be there."""
     hint = f"The server may have created it all the same: look for {mark} before you call again."
     match error:
-        case Unreachable() | TimedOut() | ServerFailed() | UnreadableReply():
+        case TimedOut():
+            return attrs.evolve(error, hint=f"{hint} A longer timeout_s waits for slow answers.")
+        case Unreachable() | ServerFailed() | UnreadableReply():
             return attrs.evolve(error, hint=hint)
         case _:
             return error
