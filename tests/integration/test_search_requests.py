@@ -228,6 +228,18 @@ def test_where_a_row_goes_at_most_one_is_missed_and_none_comes_twice(
     assert len({run.id for run in twelve} - set(found)) <= 1
 
 
+def test_a_run_that_comes_to_match_two_alternatives_in_between_is_found(
+    twelve: list[RunApi], mlflow_server: MlflowServer, counting_proxy: StartProxy, tmp_path: Path
+) -> None:
+    run = or_raise(twelve[0].set_tags({"second": "x"}))
+    proxy = counting_proxy(mlflow_server.uri, instead=Moving(lambda: or_raise(run.set_tags({"first": "x"}))))
+    either = {"$or": [{"tags.first": "x"}, {"tags.second": "x"}]}
+
+    found = mlopus.connect(proxy.uri, cache_dir=tmp_path).find_runs({"exp.id": run.exp.id} | either)
+
+    assert [each.id for each in found] == [run.id]
+
+
 def ids_found(proxy: Loopback, folder: Path, runs: list[RunApi], sorting: Any) -> list[str]:
     api = mlopus.connect(proxy.uri, cache_dir=folder)
     return [run.id for run in api.find_runs({"exp.id": runs[0].exp.id}, sorting)]

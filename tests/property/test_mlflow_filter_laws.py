@@ -207,12 +207,6 @@ def test_nothing_else_is_asked_for_where_it_is_called_exact(
     assert not asked_for.push_down.is_exact or found is wanted(run, query, codec)
 
 
-@given(run=runs(), query=queries, server=servers)
-def test_what_one_search_surely_found_it_has_found(run: RunRecord, query: Any, server: Server) -> None:
-    for search in asked(query, None, PLAIN).searches:
-        assert server.finds(search, run) or not search.surely_found(run)
-
-
 sortings = st.lists(
     st.tuples(
         st.sampled_from(("start_time", "end_time", "id", "metrics.a", "name")), st.sampled_from((1, -1))

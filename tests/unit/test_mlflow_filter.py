@@ -6,9 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from immutabledict import immutabledict
 
-from mlopus.domain.records import ModelRecord
 from mlopus.domain.status import EntityKind, View
 from mlopus.domain.text import codec_named
 from mlopus.plans.search import SearchSpec
@@ -244,11 +242,6 @@ def test_each_kind_has_fields_of_its_own(kind: EntityKind, query: Any, filter_: 
 @pytest.mark.parametrize("kind", ["model", "model version"])
 def test_a_registry_is_asked_for_prompts_too_which_it_would_leave_out(kind: EntityKind) -> None:
     assert filters(asked({}, kind=kind)) == ["", "tags.`mlflow.prompt.is_prompt` = 'true'"]
-
-
-def test_a_prompt_is_not_taken_for_a_row_that_came_already() -> None:
-    prompt = ModelRecord(name="a", tags=immutabledict({"mlflow.prompt.is_prompt": "true"}))
-    assert [search.surely_found(prompt) for search in asked({}, kind="model").searches] == [False, True]
 
 
 def test_prompts_of_a_given_name_are_asked_for_only_if_there_is_no_model_of_it() -> None:

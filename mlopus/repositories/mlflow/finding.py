@@ -72,15 +72,10 @@ def find(transport: Asking, spec: SearchSpec, codec: str, token: PageToken) -> R
         if isinstance(page, Failure):
             return page
         rows = page.unwrap()
-        records = tuple(
-            record
-            for record in rows.records
-            if not any(earlier.surely_found(record) for earlier in asked.searches[: place.at])
-        )
         place = _after(asked, place, rows)
-        if records:
+        if rows.records:
             next_token = str(place) if place.at < len(asked.searches) else None
-            return _complete(transport, Page(records=records, next_token=next_token))
+            return _complete(transport, Page(records=rows.records, next_token=next_token))
     return Success(Page(records=()))
 
 

@@ -202,8 +202,12 @@ def pages_of(searched: Searched, search: SearchSpec) -> list[Page]:
 
 
 def found_by(searched: Searched, search: SearchSpec) -> list[Record]:
-    """All rows of a search, in the order in which they came."""
-    return [record for page in pages_of(searched, search) for record in page.records]
+    """All rows of a search, in the order in which they came; of those that came again the first."""
+    found: dict[OwnKey, Record] = {}
+    for page in pages_of(searched, search):
+        for record in page.records:
+            found.setdefault(key_of(record), record)
+    return list(found.values())
 
 
 def keys_of(records: Iterable[Record]) -> list[str]:

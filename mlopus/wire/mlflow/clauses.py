@@ -6,14 +6,11 @@ server for a part of a query, and is never less than what the part finds; `reaso
 
 from __future__ import annotations
 
-import math
 import re
 from itertools import product
 from typing import Final, Literal, TypeAlias, assert_never
 
 import attrs
-
-from mlopus.domain.records import Record, RunRecord
 
 ClauseField: TypeAlias = Literal["param", "tag", "metric", "attribute", "exp_ids"]
 Operator: TypeAlias = Literal["=", "!=", ">", ">=", "<", "<=", "LIKE", "IN", "NOT IN"]
@@ -53,21 +50,6 @@ class Clause:
                 return self.key
             case _:
                 assert_never(self.field)
-
-    def surely_holds(self, record: Record) -> bool:
-        """Whether any server must have found this record by this clause; False where one cannot tell."""
-        held = _held(self, record)
-        match self.op:
-            case "=":
-                return held is not None and held == self.operand
-            case "IN":
-                return isinstance(self.operand, tuple) and held in self.operand
-            case "LIKE":
-                return (
-                    isinstance(held, str) and isinstance(self.operand, str) and _contains(held, self.operand)
-                )
-            case _:
-                return False
 
 
 Branch: TypeAlias = tuple[Clause, ...]
@@ -167,30 +149,3 @@ def _literal(operand: Operand) -> str:
     if isinstance(operand, str):
         return f'"{operand}"' if "'" in operand else f"'{operand}'"
     return repr(operand).replace("e+", "e")  # servers read no plus sign in an exponent
-
-
-def _held(clause: Clause, record: Record) -> str | float | None:
-    """The text or number that a record holds where a clause looks."""
-    if clause.field == "tag":
-        return record.tags.get(clause.key)
-    if not isinstance(record, RunRecord):
-        return None
-    if clause.field == "param":
-        return record.params.get(clause.key)
-    if clause.field == "metric":
-        value = record.metrics.get(clause.key, math.nan)
-        return value if math.isfinite(value) else None
-    return record.id if clause.key == "attributes.run_id" else None
-
-
-def _contains(text: str, pattern: str) -> bool:
-    """Whether a text matches a LIKE pattern, told without its single-character wildcards."""
-    place = 0
-    for part in pattern.split("%"):
-        if "_" in part:
-            return False
-        place = text.find(part, place)
-        if place < 0:
-            return False
-        place += len(part)
-    return True

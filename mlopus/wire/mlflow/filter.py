@@ -15,7 +15,6 @@ from typing import Final, assert_never
 import attrs
 from immutabledict import immutabledict
 
-from mlopus.domain.records import Record, RunRecord
 from mlopus.domain.status import EntityKind
 from mlopus.domain.text import TextCodec
 from mlopus.plans.search import PushDown, SearchSpec
@@ -59,14 +58,6 @@ class ServerSearch:
     exp_ids: tuple[str, ...]
     clauses: Branch
     is_last_resort: bool = False
-
-    def surely_found(self, record: Record) -> bool:
-        """Whether this search must have found a record."""
-        if isinstance(record, RunRecord) and record.exp_id not in self.exp_ids:
-            return False
-        if PROMPT.surely_holds(record) and PROMPT not in self.clauses and not isinstance(record, RunRecord):
-            return False
-        return all(clause.surely_holds(record) for clause in self.clauses)
 
 
 @attrs.frozen(kw_only=True)
