@@ -80,6 +80,11 @@ def error(request: HttpRequest, reply: HttpReply) -> MlopusError:
             NotFound(kind="workspace", key="team", place=PLACE),
         ),
         (
+            CREATE_RUN,
+            coded(400, "BAD_REQUEST", "(psycopg.errors.NumericValueOutOfRange) integer out of range"),
+            NotFound(kind="experiment", key="7", place=PLACE),
+        ),
+        (
             CREATE_EXPERIMENT,
             coded(400, "RESOURCE_ALREADY_EXISTS"),
             AlreadyExists(kind="experiment", key="exp", place=PLACE),

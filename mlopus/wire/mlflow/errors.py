@@ -47,6 +47,7 @@ _DISABLED = re.compile(
 _UNKNOWN_ALIAS = re.compile(r"Registered model alias .* not found", re.DOTALL)
 _PARAM_IS_SET = "Changing param values is not allowed"
 _UNKNOWN_MODEL = re.compile(r"Registered Model with name=.* not found", re.DOTALL)
+_TOO_LARGE_AN_ID = re.compile(r"\binteger out of range\b")
 _UNKNOWN_WORKSPACE = re.compile(r"Workspace '([^']*)' not found")
 
 _SECRETS = (
@@ -144,6 +145,8 @@ def _missing(request: HttpRequest, status: int, said: _Said) -> Named | None:
     if said.code in _MISSING or (status == HTTPStatus.NOT_FOUND and said.code not in _NOT_DONE_HERE):
         return request.missing
     if _UNKNOWN_MODEL.search(said.words) is not None:
+        return request.missing
+    if _TOO_LARGE_AN_ID.search(said.words) is not None:  # PostgreSQL, of a number that is no id
         return request.missing
     if said.code == "INVALID_PARAMETER_VALUE" and (
         request.is_lookup or _UNKNOWN_ALIAS.fullmatch(said.words) is not None
