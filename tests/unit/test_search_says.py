@@ -32,6 +32,53 @@ def test_explain_shows_the_experiments_that_a_query_names() -> None:
     assert "pushes   runs in experiments 7, 9: all" in said
 
 
+@pytest.mark.parametrize(
+    ("query", "limit", "pages", "requests"),
+    [
+        ({"exp.id": "7"}, None, "of up to 1000 rows", "pages + 1 for each experiment found"),
+        ({"exp.id": "7"}, 1, "of up to 1 row", "pages + 1 for each experiment found"),
+        (
+            {"exp.id": "7", "params.a": {"$gt": 1}},
+            1,
+            "of up to 1000 rows",
+            "pages + 1 for each experiment found",
+        ),
+        ({"tags.a": 1}, None, "of up to 1000 rows", "pages + 1 for the list of experiments"),
+        (
+            {"exp.id": "7", "$or": [{"id": "a"}, {"status": "FAILED"}]},
+            None,
+            "of up to 1000 rows, in 2 searches",
+            "pages + 1 for each experiment found",
+        ),
+        ({"exp.id": {"$in": []}}, None, "of up to 1000 rows", "none, since nothing can match"),
+    ],
+    ids=str,
+)
+def test_explain_tells_pages_and_requests(
+    query: object, limit: int | None, pages: str, requests: str
+) -> None:
+    search = mlopus.connect(SERVER).find_runs(query)  # type: ignore[arg-type]
+
+    said = (search if limit is None else search.limit(limit)).explain().splitlines()
+
+    assert said[-2:] == [f"pages    {pages}", f"requests {requests}"]
+
+
+def test_explain_of_models_tells_that_prompts_are_asked_for_too() -> None:
+    said = mlopus.connect(SERVER).find_models({"tags.a": 1}).explain()
+
+    assert said.endswith("pages    of up to 1000 rows, in 2 searches\nrequests pages")
+
+
+def test_explain_tells_that_nothing_is_requested_offline_or_without_a_network() -> None:
+    api = mlopus.testing.in_memory()
+
+    assert [one.find_runs().explain().splitlines()[-1] for one in (api, api.in_offline_mode)] == [
+        "requests none",
+        "requests none",
+    ]
+
+
 def test_caching_a_search_where_nothing_can_be_written_is_a_failure() -> None:
     api = mlopus.testing.in_memory()
     read_only = mlopus.MlflowApi(tracking=api.repositories.tracking, cache=ReadOnlyCache())
