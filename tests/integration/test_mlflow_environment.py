@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,11 +53,11 @@ def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def connected(uri: str, tmp_path: Path, **settings: object) -> mlopus.MlflowApi:
+def connected(uri: str, tmp_path: Path, **settings: Any) -> mlopus.MlflowApi:
     return mlopus.connect(uri, cache_dir=tmp_path / "cache", backoff_s=0.0, **settings)
 
 
-def ask(api: mlopus.MlflowApi) -> object:
+def ask(api: mlopus.MlflowApi) -> Any:
     return api.repositories.tracking.get(RunKey("r1"))
 
 
@@ -108,6 +109,16 @@ def test_a_host_that_no_proxy_names_is_reached_directly(
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     ask(connected(server.uri, tmp_path))
     assert (proxy.requests, server.calls) == ((), (GET_RUN,))
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_is_not_there_is_told_from_a_server_that_is_not(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, scheme: str
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", "http://ann:hunter2@127.0.0.1:1")
+    error = failure(ask(connected(f"{scheme}://mlflow.example", tmp_path, max_retries=0)))
+    assert (type(error), "hunter2" in str(error)) == (Unreachable, False)
+    assert "through the proxy http://127.0.0.1:1" in str(error)
 
 
 @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "http://127.0.0.1:notaport"])

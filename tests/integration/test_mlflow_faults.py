@@ -95,6 +95,19 @@ def test_an_answer_that_drips_for_ever_is_given_up_in_time(beginning: bytes, dro
     assert error == TimedOut(place=uri, request="runs/get", timeout_s=0.3)
 
 
+def test_a_connection_that_is_not_taken_is_given_up_in_time() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        address = full.getsockname()
+        uri = f"http://127.0.0.1:{address[1]}"
+        with contextlib.ExitStack() as waiting:
+            for _ in range(2):
+                client = waiting.enter_context(socket.socket())
+                client.setblocking(False)
+                client.connect_ex(address)
+            error = failure(at(uri, connect_timeout_s=0.2, max_retries=0).get(RunKey("r1")))
+    assert (type(error), "no connection in time" in str(error)) == (Unreachable, True)
+
+
 def test_a_body_shorter_than_announced_is_asked_for_again(loopback: StartLoopback) -> None:
     too_long = attrs.evolve(RUN, headers=(("Content-Length", "9999"),), cut_after=9999)
     server = loopback(one_after_another(get=[too_long, RUN]))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+import threading
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import attrs
 import pytest
@@ -144,6 +147,50 @@ def test_a_key_with_a_password_is_refused_and_nobody_is_asked_for_it(
     certificate = authority.client_cert(b"secret")
     error = refusal(encrypting(RUN).uri, verify_tls=False, client_cert=certificate)
     assert (type(error), certificate in str(error)) == (IllegalPath, True)
+
+
+@contextmanager
+def tunnelling(target_uri: str) -> Generator[tuple[str, list[bytes]]]:
+    """A proxy that lets one connection through to a server, and what it was told about it."""
+    told: list[bytes] = []
+
+    def pass_on(source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65_536):
+                sink.sendall(data)
+        with suppress(OSError):
+            sink.shutdown(socket.SHUT_RDWR)
+
+    def serve() -> None:
+        with listener.accept()[0] as client:
+            told.append(client.recv(65_536))
+            target = urlsplit(target_uri)
+            with socket.create_connection((target.hostname, target.port)) as server:
+                client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+                back = threading.Thread(target=pass_on, args=(server, client))
+                back.start()
+                pass_on(client, server)
+                back.join()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", told
+        thread.join()
+
+
+def test_a_proxy_passes_on_what_is_encrypted_and_learns_the_host_only(
+    encrypting: StartTls, authority: Authority
+) -> None:
+    server = encrypting(RUN)
+    with tunnelling(server.uri) as (proxy, told):
+        around = Surroundings.of({"HTTPS_PROXY": proxy})
+        tracking = at(server.uri, surroundings=around, ca_cert=authority.ca_cert, token="abc-12345")  # noqa: S106
+        answered = [isinstance(tracking.get(RunKey("r1")), Success) for _ in range(3)]
+        del tracking
+    assert (answered, server.connections) == ([True] * 3, 1)
+    assert told[0].startswith(f"CONNECT {server.uri.removeprefix('https://')} ".encode())
+    assert b"abc-12345" not in told[0]
 
 
 def test_a_redirect_out_of_the_encryption_is_refused(encrypting: StartTls, authority: Authority) -> None:

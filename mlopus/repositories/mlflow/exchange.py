@@ -151,7 +151,7 @@ def fault_of(error: httpx.HTTPError | httpx.InvalidURL | httpx.StreamError, aske
     """What an exception of httpx means. Its text is left out where it may hold what was sent."""
     match error:
         case httpx.ConnectTimeout():
-            reason = "no connection in time"
+            reason = clean(f"no connection in time ({error})")
             return Fault(error=Unreachable(place=asked.place, reason=reason), is_final=True)
         case httpx.ConnectError():
             return _not_connected(str(error), asked)

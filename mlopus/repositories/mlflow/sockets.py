@@ -18,6 +18,8 @@ import attrs
 import httpcore
 import httpx
 
+from mlopus.repositories.mlflow.endpoint import place_of
+
 MAX_CONNECTIONS: Final = 64
 KEPT_FOR_S: Final = 4.0
 """MLflow's servers close what is idle for 5 s; a connection is not used when that may be under way."""
@@ -148,8 +150,9 @@ class Wire(httpx.BaseTransport):
             content=cast("httpx.SyncByteStream", request.stream),
             extensions=request.extensions,
         )
-        with _translated():
-            replied = self._pool(self._proxy_of(str(url))).handle_request(asked)
+        proxy = self._proxy_of(str(url))
+        with _translated("" if proxy is None else f", through the proxy {place_of(proxy)}"):
+            replied = self._pool(proxy).handle_request(asked)
         extensions: dict[str, Any] = dict(cast("Any", replied).extensions)
         answer_within(extensions, None)
         return httpx.Response(
@@ -228,7 +231,7 @@ _EXCEPTIONS: Final[tuple[tuple[type[Exception], type[httpx.TransportError]], ...
 
 
 @contextlib.contextmanager
-def _translated() -> Generator[None]:
+def _translated(way: str = "") -> Generator[None]:
     try:
         yield
     except (
@@ -238,7 +241,7 @@ def _translated() -> Generator[None]:
         httpcore.ProxyError,
         httpcore.UnsupportedProtocol,
     ) as error:
-        raise _meaning(error)(str(error)) from error
+        raise _meaning(error)(f"{error}{way}") from error
 
 
 def _meaning(error: Exception) -> type[httpx.TransportError]:
