@@ -80,18 +80,9 @@ class Search(Generic[T]):
             yield parsed
             return
         query, sorting = parsed.unwrap()
-        left = self._limit
-        for page in evaluate(self._api, self._kind, query, sorting, self._view, left, self._exp_id):
+        for page in evaluate(self._api, self._kind, query, sorting, self._view, self._limit, self._exp_id):
+            yield cast("Result[tuple[T, ...], MlopusError]", page)
             if isinstance(page, Failure):
-                yield page
-                return
-            found = cast("tuple[T, ...]", page.unwrap())
-            if left is not None:
-                found = found[:left]
-                left -= len(found)
-            if found:
-                yield Success(found)
-            if left == 0:
                 return
 
     def all(self) -> Result[tuple[T, ...], MlopusError]:
@@ -146,7 +137,7 @@ class Search(Generic[T]):
         return Success(None)
 
     def count(self) -> Result[int, MlopusError]:
-        """Give how many are found; their pages are read for it.
+        """Give how many are found; their pages are read for it, and parents only if the query needs them.
 
         Returns:
             The number, at most the `limit`.
@@ -162,12 +153,13 @@ class Search(Generic[T]):
             >>> exp.find_runs({"name": {"$ne": "b"}}).count().unwrap()
             2
         """
-        count = 0
-        for page in self.pages():
-            if isinstance(page, Failure):
-                return page
-            count += len(page.unwrap())
-        return Success(count)
+        from mlopus.api.searching import count_found
+
+        parsed = self._parsed()
+        if isinstance(parsed, Failure):
+            return parsed
+        query, sorting = parsed.unwrap()
+        return count_found(self._api, self._kind, query, sorting, self._view, self._limit, self._exp_id)
 
     def limit(self, n: int) -> Search[T]:
         """Give the same search that stops after n entities; no page is asked for that is not needed.

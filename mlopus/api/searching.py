@@ -43,11 +43,26 @@ def evaluate(
 ) -> Iterator[Result[tuple[Entity, ...], MlopusError]]:
     """Yield pages of handles; the last is a Failure if a page failed."""
     evaluation = Evaluation(api, kind, query, sorting, view)
-    for page in evaluation.pages(limit, exp_id):
+    for page in evaluation.limited(limit, exp_id):
+        yield page if isinstance(page, Failure) else evaluation.handles(page.unwrap())
+
+
+def count_found(
+    api: ApiCore,
+    kind: EntityKind,
+    query: Query,
+    sorting: Sorting,
+    view: View,
+    limit: int | None,
+    exp_id: str | None,
+) -> Result[int, MlopusError]:
+    """How many a search finds; parents are read only where the query asks about them."""
+    count = 0
+    for page in Evaluation(api, kind, query, sorting, view).limited(limit, exp_id):
         if isinstance(page, Failure):
-            yield page
-            return
-        yield evaluation.handles(page.unwrap())
+            return page
+        count += len(page.unwrap())
+    return Success(count)
 
 
 def cache_found(
@@ -66,16 +81,13 @@ def cache_found(
         return Failure(read_only_cache(f"caching {kind}s found on the server"))
     evaluation = Evaluation(api, kind, query, sorting, view)
     count = 0
-    for page in evaluation.pages(limit, exp_id):
+    for page in evaluation.limited(limit, exp_id):
         if isinstance(page, Failure):
             return page
-        records = page.unwrap() if limit is None else page.unwrap()[: limit - count]
-        kept = evaluation.keep(records)
+        kept = evaluation.keep(page.unwrap())
         if isinstance(kept, Failure):
             return kept
-        count += len(records)
-        if limit is not None and count >= limit:
-            break
+        count += len(page.unwrap())
     return Success(count)
 
 
@@ -138,6 +150,20 @@ class Evaluation:
         if limit is None or not push.is_exact or not push.is_sorted:
             return spec
         return attrs.evolve(spec, page_size=max(1, min(PAGE_SIZE, limit)))
+
+    def limited(
+        self, limit: int | None, exp_id: str | None
+    ) -> Iterator[Result[tuple[Record, ...], MlopusError]]:
+        """Yield pages until there are enough rows, the last one cut to what is wanted; or a Failure."""
+        left = limit
+        for page in self.pages(limit, exp_id):
+            if isinstance(page, Failure) or left is None:
+                yield page
+                continue
+            yield Success(page.unwrap()[:left])
+            left -= len(page.unwrap())
+            if left <= 0:
+                return
 
     def pages(
         self, limit: int | None, exp_id: str | None

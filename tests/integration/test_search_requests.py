@@ -68,9 +68,9 @@ def test_runs_of_named_experiments_are_a_page_and_each_experiment(shelf: Shelf, 
     api, proxy = asking
     search = api.find_runs({"exp.id": {"$in": [exp.id for exp in shelf.exps]}, "metrics.acc": {"$gt": 0.5}})
 
-    found = or_raise(search.count())
+    found = or_raise(search.all())
 
-    assert (found, told(search)) == (5, "pages + 1 for each experiment found")
+    assert (len(found), told(search)) == (5, "pages + 1 for each experiment found")
     assert sorted(proxy.calls) == [GET_EXP, GET_EXP, SEARCH_RUNS]
 
 
@@ -103,7 +103,7 @@ def test_alternatives_are_searches_and_each_at_least_a_page(shelf: Shelf, asking
         exp | {"$or": [{"id": ids[0]}, {"metrics.acc": {"$gt": 0.9}}, {"status": "KILLED"}]}
     )
 
-    assert or_raise(search.count()) == 1
+    assert len(or_raise(search.all())) == 1
     assert "pages    of up to 1000 rows, in 3 searches" in search.explain()
     assert sorted(proxy.calls) == [GET_EXP, SEARCH_RUNS, SEARCH_RUNS, SEARCH_RUNS]
 
@@ -136,6 +136,24 @@ def test_the_runs_of_many_versions_are_searched_for(
 
     assert (len(found), told(search)) == (count, OF_VERSIONS)
     assert proxy.calls == (SEARCH_VERSIONS, GET_MODEL, LIST_EXPS, SEARCH_RUNS)
+
+
+def test_counting_reads_no_parents_that_the_query_does_not_ask_about(shelf: Shelf, asking: Any) -> None:
+    api, proxy = asking
+    of_model = api.find_model_versions({"model.name": shelf.models[0].name})
+
+    assert or_raise(of_model.count()) == 6
+    assert proxy.calls == (SEARCH_VERSIONS, GET_MODEL)
+
+
+def test_one_of_many_reads_the_parents_of_one(shelf: Shelf, asking: Any) -> None:
+    api, proxy = asking
+    of_model = api.find_model_versions({"model.name": shelf.models[0].name}, sorting=[("created_at", -1)])
+
+    found = or_raise(of_model.first())
+
+    assert (found.version, found.run.id) == ("6", shelf.runs[5].id)
+    assert proxy.calls == (SEARCH_VERSIONS, GET_MODEL, GET_RUN, GET_EXP)
 
 
 def test_the_run_of_one_version_is_asked_for(shelf: Shelf, asking: Any) -> None:
