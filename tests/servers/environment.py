@@ -1,6 +1,6 @@
 """The virtual environment of the real MLflow server, made once and shared by everything that tests.
 
-It stays apart from the environment of mlopus, so that mlopus is tested without MLflow installed.
+It stays apart from the environment of mlopus, so that the two may be of different versions.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from importlib import import_module
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -16,7 +16,9 @@ from mlopus.repositories.mlflow_client.routes import Stores
 from mlopus.repositories.mlflow_uris import DATABASES, family_of, folder_of, without_secrets
 from mlopus.wire.mlflow.errors import clean
 
-EXTRA_HINT = "Install mlopus with its extra `mlflow`: pip install 'mlopus[mlflow]'."
+_OPENED_BY: Final = "_mlopus_opened_by"
+_INHERITED: Final = "_mlopus_inherited"
+EXTRA_HINT: Final = "Install mlopus with its extra `mlflow`: pip install 'mlopus[mlflow]'."
 
 
 @attrs.frozen(kw_only=True)
@@ -109,28 +111,15 @@ def _list_artifacts(root: str, path: str | None) -> list[Any]:
 
 
 def _keep_to_one_process(store: Any) -> None:
-    """Let a forked process open connections of its own: MLflow shares its engines with it.
+    """Let a forked process open connections of its own: the engines of MLflow come along with a fork.
 
-    As SQLAlchemy's documentation advises: a connection that comes from another process is thrown away
-    when it is taken from the pool.
+    As SQLAlchemy advises, what is inherited is forgotten and not closed: the parent still uses it.
     """
     engine: Any = getattr(store, "engine", None)
     if engine is None:
         return
-    event: Any = import_module("sqlalchemy.event")
-    if event.contains(engine, "connect", _stamp):
-        return
-    event.listen(engine, "connect", _stamp)
-    event.listen(engine, "checkout", _check_stamp)
-    engine.dispose()  # what was opened before carries no stamp
-
-
-def _stamp(dbapi_connection: Any, record: Any) -> None:  # noqa: ARG001 (SQLAlchemy's arguments)
-    record.info["mlopus_pid"] = os.getpid()
-
-
-def _check_stamp(dbapi_connection: Any, record: Any, proxy: Any) -> None:  # noqa: ARG001 (as above)
-    if record.info.get("mlopus_pid", os.getpid()) != os.getpid():
-        record.dbapi_connection = proxy.dbapi_connection = None
-        disconnected: type[Exception] = import_module("sqlalchemy.exc").DisconnectionError
-        raise disconnected("a connection of another process")
+    state = vars(engine)
+    if state.get(_OPENED_BY, os.getpid()) != os.getpid():
+        state[_INHERITED] = engine.pool  # kept, for a driver may close what is garbage
+        engine.dispose(close=False)
+    state[_OPENED_BY] = os.getpid()
