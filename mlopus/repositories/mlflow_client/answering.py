@@ -159,6 +159,11 @@ class Answering:
         return Answered(status=HTTPStatus.OK, document=document)
 
 
+def has_route(request: HttpRequest) -> bool:
+    """Whether a request is one that stores can answer."""
+    return _read(request)[0] in _ROUTES
+
+
 def _failed(status: int, code: str, words: str) -> HttpReply:
     return HttpReply(
         status=status, body=json.dumps({"error_code": code, "message": str(words)}).encode("utf-8", "replace")
