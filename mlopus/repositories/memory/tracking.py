@@ -2,87 +2,27 @@
 
 from __future__ import annotations
 
-import threading
 import uuid
-from datetime import UTC, datetime
-from typing import Any
 
 import attrs
-from immutabledict import immutabledict
 
 from mlopus.domain.entities import MetricPoint
-from mlopus.domain.keys import (
-    AliasKey,
-    EntityKey,
-    ExperimentKey,
-    ExperimentName,
-    ModelKey,
-    OwnKey,
-    RunKey,
-    VersionKey,
-    key_of,
-    kind_of,
-)
+from mlopus.domain.keys import EntityKey, OwnKey, RunKey
 from mlopus.domain.locations import location_of_source
 from mlopus.domain.manifest import ArtifactLocation
 from mlopus.domain.origin import Origin
-from mlopus.domain.records import (
-    ExperimentRecord,
-    MetricSample,
-    ModelRecord,
-    Record,
-    RunRecord,
-    VersionRecord,
-)
+from mlopus.domain.records import Record, RunRecord, VersionRecord
 from mlopus.domain.text import TextCodec, codec_named
-from mlopus.errors import AlreadyExists, InvalidRequest, MlopusError, NotFound
-from mlopus.plans.changes import (
-    PARAM_ALREADY_SET,
-    PARAM_HINT,
-    CreateExperiment,
-    CreateModel,
-    CreateRun,
-    EnsureExperiment,
-    EnsureModel,
-    LogBatch,
-    RegisterVersion,
-    SetTags,
-    TrackingChange,
-    UpdateRun,
-)
-from mlopus.plans.effects import applied, concerns, created_record, latest_points, whole_ms
+from mlopus.errors import MlopusError, NotFound
+from mlopus.plans.changes import TrackingChange
 from mlopus.plans.facts import TrackingFacts
-from mlopus.plans.pending import known
 from mlopus.plans.search import Page, PageToken, PushDown, SearchSpec
 from mlopus.ports.meter import Meter
 from mlopus.ports.tracking import ServerInfo
+from mlopus.repositories.memory.changing import PLACE, Changing, Tables
 from mlopus.repositories.memory.rows import PREDICATE, page_of
+from mlopus.repositories.refusals import Refusals
 from mlopus.result import Failure, Result, Success
-
-PLACE = "memory"
-
-
-@attrs.define(eq=False)
-class _Tables:
-    """Everything a store holds. A copy in another process is a store of its own with the same content."""
-
-    name: str
-    records: dict[OwnKey, Record] = attrs.field(factory=dict[OwnKey, Record])
-    points: dict[tuple[str, str], dict[MetricSample, None]] = attrs.field(
-        factory=dict[tuple[str, str], dict[MetricSample, None]]
-    )
-    operations: dict[str, OwnKey] = attrs.field(factory=dict[str, OwnKey])
-    lock: threading.RLock = attrs.field(factory=threading.RLock, repr=False)
-
-    def __getstate__(self) -> dict[str, Any]:
-        with self.lock:
-            names = ("name", "records", "points", "operations")
-            return {name: getattr(self, name) for name in names}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        for name, value in state.items():
-            setattr(self, name, value)
-        self.lock = threading.RLock()
 
 
 @attrs.frozen
@@ -96,8 +36,8 @@ class MemoryTracking:
     """
 
     text_codec: str = "plain"
-    _tables: _Tables = attrs.field(
-        factory=lambda: _Tables(uuid.uuid4().hex), repr=False, alias="tables", kw_only=True
+    _tables: Tables = attrs.field(
+        factory=lambda: Tables(uuid.uuid4().hex), repr=False, alias="tables", kw_only=True
     )
 
     @property
@@ -121,124 +61,13 @@ class MemoryTracking:
     def get(self, key: EntityKey) -> Result[Record, MlopusError]:
         """The entity of that key, without parents."""
         with self._tables.lock:
-            found = self._find(key)
-        if found is None:
-            hint = "Check the id or name; find_* lists what is there."
-            return Failure(NotFound(kind=kind_of(key), key=str(key), place=PLACE, hint=hint))
-        return Success(found)
-
-    def _find(self, key: EntityKey) -> Record | None:
-        records = self._tables.records
-        match key:
-            case ExperimentName():
-                named = (
-                    r for r in records.values() if isinstance(r, ExperimentRecord) and r.name == key.name
-                )
-                return next(named, None)
-            case AliasKey():
-                model = records.get(ModelKey(key.name))
-                version = model.aliases.get(key.alias) if isinstance(model, ModelRecord) else None
-                return None if version is None else records.get(VersionKey(key.name, version))
-            case _:
-                return records.get(key)
+            found = self._tables.get(key)
+        return Failure(Refusals(PLACE).not_found(key)) if found is None else Success(found)
 
     def send(self, change: TrackingChange) -> Result[Record | None, MlopusError]:
         """Make a change, whole or not at all."""
         with self._tables.lock:
-            match change:
-                case CreateExperiment() | EnsureExperiment() | CreateModel() | EnsureModel():
-                    return self._create_named(change)
-                case CreateRun() | RegisterVersion():
-                    return self._create(change)
-                case UpdateRun() | LogBatch() | SetTags():
-                    return self._change(change)
-
-    def _create_named(
-        self, change: CreateExperiment | EnsureExperiment | CreateModel | EnsureModel
-    ) -> Result[Record, MlopusError]:
-        is_exp = isinstance(change, CreateExperiment | EnsureExperiment)
-        taken = self._find(ExperimentName(change.name) if is_exp else ModelKey(change.name))
-        if taken is None:
-            return Success(self._add(change))
-        is_ours = self._tables.operations.get(change.operation_id) == key_of(taken)
-        ensures = isinstance(change, EnsureExperiment | EnsureModel)
-        is_deleted = isinstance(taken, ExperimentRecord) and taken.lifecycle_stage == "deleted"
-        if is_ours or (ensures and not is_deleted):
-            return Success(taken)
-        hint = (
-            "It is deleted: call restore_exp, or take another name." if is_deleted else "Take another name."
-        )
-        kind = kind_of(key_of(taken))
-        return Failure(AlreadyExists(kind=kind, key=change.name, place=PLACE, hint=hint))
-
-    def _create(self, change: CreateRun | RegisterVersion) -> Result[Record, MlopusError]:
-        done = self._tables.operations.get(change.operation_id)
-        if done is not None:
-            return Success(self._tables.records[done])
-        above = (
-            ExperimentKey(known(change.exp_id))
-            if isinstance(change, CreateRun)
-            else ModelKey(change.model_name)
-        )
-        parent = self.get(above)
-        if isinstance(parent, Failure):
-            return parent
-        record = parent.unwrap()
-        if isinstance(record, ExperimentRecord) and record.lifecycle_stage == "deleted":
-            return Failure(_inactive("CreateRun", f"experiment {record.id}"))
-        return Success(self._add(change))
-
-    def _add(
-        self,
-        change: CreateExperiment | EnsureExperiment | CreateModel | EnsureModel | CreateRun | RegisterVersion,
-    ) -> Record:
-        tables, location, new_id = self._tables, f"memory:///{self._tables.name}", ""
-        match change:
-            case CreateExperiment() | EnsureExperiment():
-                new_id = str(sum(isinstance(key, ExperimentKey) for key in tables.records))
-                location = f"{location}/{new_id}"
-            case CreateRun():
-                new_id = uuid.uuid4().hex
-                location = f"{location}/{known(change.exp_id)}/{new_id}"
-            case RegisterVersion():
-                keys = (key for key in tables.records if isinstance(key, VersionKey))
-                new_id = str(
-                    1 + max((int(k.version) for k in keys if k.name == change.model_name), default=0)
-                )
-            case CreateModel() | EnsureModel():
-                new_id = change.name
-        record = created_record(change, id=new_id, now=datetime.now(UTC), artifact_uri=location)
-        tables.records[key_of(record)] = record
-        tables.operations[change.operation_id] = key_of(record)
-        return record
-
-    def _change(self, change: UpdateRun | LogBatch | SetTags) -> Result[None, MlopusError]:
-        key = concerns(change)
-        assert key is not None  # noqa: S101 (these changes concern an entity)
-        found = self.get(key)
-        if isinstance(found, Failure):
-            return found
-        record = found.unwrap()
-        if isinstance(record, RunRecord | ExperimentRecord) and record.lifecycle_stage == "deleted":
-            return Failure(_inactive(type(change).__name__, f"{kind_of(key)} {key}"))
-        if isinstance(change, LogBatch) and isinstance(record, RunRecord):
-            fault = _params_fault(record, change)
-            if fault is not None:
-                return Failure(fault)
-            self._tables.records[key] = self._logged(record, change)
-        else:
-            self._tables.records[key] = applied(record, change)
-        return Success(None)
-
-    def _logged(self, run: RunRecord, batch: LogBatch) -> RunRecord:
-        """The run after a batch: of all points of a metric the greatest by step, time and value counts."""
-        for sample in batch.metrics:
-            kept = attrs.evolve(sample, timestamp=whole_ms(sample.timestamp))
-            self._tables.points.setdefault((run.id, sample.key), {})[kept] = None
-        touched = {sample.key for sample in batch.metrics}
-        latest = {key: latest_points(self._tables.points[run.id, key])[key].value for key in touched}
-        after = applied(run, attrs.evolve(batch, metrics=()))
-        return attrs.evolve(after, metrics=immutabledict({**after.metrics, **latest}))
+            return Changing(self._tables).make(change)
 
     def prepare(self, spec: SearchSpec) -> PushDown:  # noqa: ARG002 (every search is evaluated whole)
         """The whole query is evaluated, in memory."""
@@ -274,21 +103,3 @@ class MemoryTracking:
     def ping(self) -> Result[ServerInfo, MlopusError]:
         """Always there."""
         return Success(ServerInfo(place=PLACE, version=None))
-
-
-def _inactive(request: str, thing: str) -> InvalidRequest:
-    hint = "Restore it first."
-    return InvalidRequest(
-        place=PLACE, request=request, code="deleted", reply=f"{thing} is deleted", hint=hint
-    )
-
-
-def _params_fault(run: RunRecord, batch: LogBatch) -> InvalidRequest | None:
-    for key, text in batch.params.items():
-        before = run.params.get(key)
-        if before is not None and before != text:
-            reply = f"param {key!r} of run {run.id} is {before!r} already, and cannot become {text!r}"
-            return InvalidRequest(
-                place=PLACE, request="LogBatch", code=PARAM_ALREADY_SET, reply=reply, hint=PARAM_HINT
-            )
-    return None
