@@ -6,26 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from mlopus.domain.keys import ExperimentKey, OwnKey
 from mlopus.repositories.mlflow_client import MlflowClientTracking
 from mlopus.testing.contracts.tracking import TrackingContract
 from mlopus.testing.contracts.tracking_case import TrackingCase
 
 
 def client_case(uri: str, artifact_root: str | None) -> TrackingCase:
-    tracking = MlflowClientTracking(uri=uri, artifact_root=artifact_root)
-
-    def delete(key: OwnKey) -> None:
-        store = tracking.answering.stores().unwrap().tracking
-        if isinstance(key, ExperimentKey):
-            store.delete_experiment(key.id)
-        else:
-            store.delete_run(str(key))
-
-    def alias(name: str, alias: str, version: str) -> None:
-        tracking.answering.stores().unwrap().registry.set_registered_model_alias(name, alias, version)
-
-    return TrackingCase(tracking=tracking, delete=delete, alias=alias)
+    return TrackingCase(tracking=MlflowClientTracking(uri=uri, artifact_root=artifact_root))
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""What a tracking store must do. The parts on models and on searches are in files of their own."""
+"""What a tracking store must do. Each part of it has a file of its own."""
 
 from __future__ import annotations
 
@@ -34,11 +34,15 @@ from mlopus.testing.contracts.tracking_case import (
     point,
     registering,
 )
+from mlopus.testing.contracts.tracking_lifecycle import TrackingLifecycleContract
 from mlopus.testing.contracts.tracking_registry import TrackingRegistryContract
 from mlopus.testing.contracts.tracking_search import TrackingSearchContract
+from mlopus.testing.contracts.tracking_upkeep import TrackingUpkeepContract
 
 
-class TrackingContract(TrackingRegistryContract, TrackingSearchContract):
+class TrackingContract(
+    TrackingRegistryContract, TrackingUpkeepContract, TrackingLifecycleContract, TrackingSearchContract
+):
     """Inherit from this, name the class `Test…`, and give a fixture `case`: a `TrackingCase`."""
 
     def test_a_created_experiment_is_there_by_id_and_by_name(self, case: TrackingCase) -> None:

@@ -27,8 +27,10 @@ from mlopus.plans.changes import (
     CreateExperiment,
     CreateModel,
     CreateRun,
+    DeleteEntity,
     LogBatch,
     RegisterVersion,
+    SetAlias,
     TrackingChange,
 )
 from mlopus.plans.search import Page, PageToken, SearchSpec
@@ -62,19 +64,17 @@ class Searched(Protocol):
 
 @attrs.frozen(kw_only=True)
 class TrackingCase:
-    """A tracking store to be tested, and the ways around it. It may hold other entities already.
+    """A tracking store to be tested. It may hold other entities already.
 
     Attributes:
         tracking: The store.
-        delete: Deletes an experiment or run as users of the store do.
-        alias: Makes an alias of a model name a version.
         text_codec: How the store's searches read texts.
+        untags_experiments: Whether it can delete tags of experiments, as servers before MLflow 3.2 cannot.
     """
 
     tracking: Tracking
-    delete: Callable[[OwnKey], None]
-    alias: Callable[[str, str, str], None]
     text_codec: str = "plain"
+    untags_experiments: bool = True
 
     def send(self, change: TrackingChange) -> Record | None:
         """Make a change that must succeed."""
@@ -105,6 +105,14 @@ class TrackingCase:
         """Log points, `params` and `tags` in one batch; answers the run as it is then."""
         self.send(batch(run, *points, **texts))
         return self.get(RunRecord, run)
+
+    def delete(self, key: OwnKey) -> None:
+        """Delete an entity."""
+        self.send(DeleteEntity(key=key))
+
+    def alias(self, name: str, alias: str, version: str) -> None:
+        """Let an alias of a model name a version."""
+        self.send(SetAlias(model_name=name, alias=alias, version=version))
 
     def document(self, record: Record) -> Document:
         """The document of a record, parents included."""
