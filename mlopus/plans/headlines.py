@@ -63,6 +63,7 @@ Upkeep: TypeAlias = (
 
 _MAX_NAMES = 5
 _MAX_DELETED = 20
+_MAX_CHARACTERS = 60
 _UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB")
 _KIB = 1024
 
@@ -232,8 +233,7 @@ def _of_upkeep(change: Upkeep) -> Row:
         case RenameModel():
             return Row("rename", f"model {change.name!r}", note=f"to {change.new_name!r}, with its versions")
         case UpdateDescription():
-            note = "" if change.description else "with nothing"
-            return Row("describe", entity_in_words(change.on), note=note)
+            return Row("describe", entity_in_words(change.on), note=_beginning(change.description))
         case DeleteTags():
             return Row(
                 "untag", entity_in_words(change.on), note=_named("tag", change.keys, most=_MAX_DELETED)
@@ -250,6 +250,19 @@ def _of_upkeep(change: Upkeep) -> Row:
             return Row("restore", entity_in_words(change.key), note=note)
         case _:
             assert_never(change)
+
+
+def _beginning(text: str) -> str:
+    """The first line of a text, cut where it is long.
+
+    Example:
+        >>> _beginning("A ranker.\\nTrained in May."), _beginning("")
+        ("'A ranker.…'", 'with nothing')
+    """
+    if not text:
+        return "with nothing"
+    shown = text.partition("\n")[0][:_MAX_CHARACTERS]
+    return repr(shown if shown == text else f"{shown}…")
 
 
 def _what_goes(key: OwnKey) -> str:

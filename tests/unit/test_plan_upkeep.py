@@ -182,6 +182,11 @@ let alias 'best' name model version ranker@champion           online, 2 stages
   1  alias    model version ranker/3  as 'best'
   2  cache    the change of model version ranker/3
   moves 0 B up · 0 B down · 1 request · removes nothing""",
+    DescribeEntity(on=MODEL_KEY, description="Orders what was found."): """\
+describe model 'ranker'                                       online, 2 stages
+  1  describe model 'ranker'  'Orders what was found.'
+  2  cache    the change of model 'ranker'
+  moves 0 B up · 0 B down · 1 request · removes nothing""",
     untagged("data", "stage"): """\
 delete tags data, stage of run 3f2a                           online, 2 stages
   1  untag    run 3f2a  3 tags: data.folds, data.source, stage
