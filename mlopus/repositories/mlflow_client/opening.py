@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Final
 
@@ -71,7 +72,7 @@ class Opening:
                     raise fault
         try:
             store = tracking._get_store(self.uri, self.artifact_root)  # noqa: SLF001 (as MLflow's server does)
-            models_uri = self.registry_uri or registry._get_default_registry_uri_for_tracking_uri(self.uri)  # noqa: SLF001 (as above)
+            models_uri = self.registry_uri or _registry_of(registry, self.uri)
             are_files = folder_of(models_uri) is not None
             models = registry_in_files(models_uri) if are_files else registry._get_store(models_uri, self.uri)  # noqa: SLF001 (as above)
         except tuple(refusals) as error:
@@ -88,6 +89,14 @@ class Opening:
             version=version,
             are_files=folder_of(self.uri) is not None,
         )
+
+
+def _registry_of(registry: Any, uri: str) -> str:
+    """Where the models of a tracking store are: there, unless this version of MLflow knows better."""
+    decide: Callable[[str], str] | None = getattr(
+        registry, "_get_default_registry_uri_for_tracking_uri", None
+    )
+    return uri if decide is None else decide(uri)
 
 
 def _not_installed(package: str, place: str) -> MlopusError:
@@ -118,7 +127,7 @@ def _keep_to_one_process(store: Any) -> None:
     engine: Any = getattr(store, "engine", None)
     if engine is None:
         return
-    state = vars(engine)
+    state: dict[str, Any] = vars(engine)
     if state.get(_OPENED_BY, os.getpid()) != os.getpid():
         state[_INHERITED] = engine.pool  # kept, for a driver may close what is garbage
         engine.dispose(close=False)
