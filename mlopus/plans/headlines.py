@@ -253,10 +253,10 @@ def _of_upkeep(change: Upkeep) -> Row:
 
 
 def _beginning(text: str) -> str:
-    """The first line of a text, cut where it is long.
+    r"""The first line of a text, cut where it is long.
 
     Example:
-        >>> _beginning("A ranker.\\nTrained in May."), _beginning("")
+        >>> _beginning("A ranker.\nTrained in May."), _beginning("")
         ("'A ranker.…'", 'with nothing')
     """
     if not text:
