@@ -11,7 +11,7 @@ from typing import Final, Literal, TypeVar
 import attrs
 
 from mlopus.domain.entities import MetricPoint
-from mlopus.domain.keys import EntityKey, OwnKey, RunKey, key_of, kind_of
+from mlopus.domain.keys import EntityKey, OwnKey, RunKey, key_of
 from mlopus.domain.locations import location_of_source, version_named_by
 from mlopus.domain.manifest import ArtifactLocation
 from mlopus.domain.origin import Origin
@@ -27,6 +27,7 @@ from mlopus.repositories.embedded.changing import Changing
 from mlopus.repositories.embedded.foreign import DATABASE_NAME, is_mlruns
 from mlopus.repositories.embedded.places import to_inside, to_outside
 from mlopus.repositories.embedded.points import history
+from mlopus.repositories.refusals import Refusals
 from mlopus.repositories.sqlite.database import Database
 from mlopus.repositories.sqlite.describe import describe
 from mlopus.repositories.sqlite.find import find_page
@@ -95,8 +96,7 @@ class EmbeddedTracking:
         return self._read(read, lambda: self._lacks(key))
 
     def _lacks(self, key: EntityKey) -> Failure[MlopusError]:
-        hint = "Check the id or name; find_* lists what is there."
-        return Failure(NotFound(kind=kind_of(key), key=str(key), place=self.folder, hint=hint))
+        return Failure(Refusals(self.folder).not_found(key))
 
     def send(self, change: TrackingChange) -> Result[Record | None, MlopusError]:
         """Make a change in one transaction."""

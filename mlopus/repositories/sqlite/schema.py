@@ -84,6 +84,9 @@ TRACKING: Final = (
     ) WITHOUT ROWID""",
 )
 
+NUMBERING: Final = ("CREATE TABLE numbering (rid INTEGER PRIMARY KEY, highest INTEGER NOT NULL)",)
+"""Of models of which versions were deleted, the highest number that one had: none is given again."""
+
 
 @attrs.frozen(kw_only=True)
 class Schema:
@@ -128,5 +131,5 @@ CACHE_SCHEMA: Final = Schema(
 TRACKING_SCHEMA: Final = Schema(
     name="mlopus.tracking",
     application_id=0x6D6C4F74,
-    migrations=(("entities", ENTITIES), ("tracking", TRACKING)),
+    migrations=(("entities", ENTITIES), ("tracking", TRACKING), ("numbering", NUMBERING)),
 )
