@@ -127,8 +127,7 @@ def _keep_to_one_process(store: Any) -> None:
     engine: Any = getattr(store, "engine", None)
     if engine is None:
         return
-    state: dict[str, Any] = vars(engine)
-    if state.get(_OPENED_BY, os.getpid()) != os.getpid():
-        state[_INHERITED] = engine.pool  # kept, for a driver may close what is garbage
+    if getattr(engine, _OPENED_BY, os.getpid()) != os.getpid():
+        setattr(engine, _INHERITED, engine.pool)  # kept, for a driver may close what is garbage
         engine.dispose(close=False)
-    state[_OPENED_BY] = os.getpid()
+    setattr(engine, _OPENED_BY, os.getpid())
