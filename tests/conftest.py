@@ -11,12 +11,24 @@ from tests.servers.fixtures import (
     counting_proxy,
     loopback,
     mark_server_tests,
+    mlflow_2_server,
     mlflow_auth_server,
     mlflow_server,
+    mlflow_workers_server,
+    prefix_proxy,
     socket_events,
 )
 
-__all__ = ["counting_proxy", "loopback", "mlflow_auth_server", "mlflow_server", "socket_events"]
+__all__ = [
+    "counting_proxy",
+    "loopback",
+    "mlflow_2_server",
+    "mlflow_auth_server",
+    "mlflow_server",
+    "mlflow_workers_server",
+    "prefix_proxy",
+    "socket_events",
+]
 
 settings.register_profile("dev", max_examples=50, deadline=None)
 settings.register_profile("ci", max_examples=200, deadline=None, derandomize=False, print_blob=True)

@@ -1,36 +1,20 @@
-"""The tracking contract on a real MLflow server."""
+"""The tracking contract on real MLflow servers of each kind."""
 
 from __future__ import annotations
 
-import httpx
+import attrs
 import pytest
 
-from mlopus.domain.keys import ExperimentKey, OwnKey
 from mlopus.repositories.mlflow import MlflowTracking
 from mlopus.testing.contracts.tracking import TrackingContract
 from mlopus.testing.contracts.tracking_case import TrackingCase
+from tests.servers.fixtures import StartPrefix
 from tests.servers.mlflow_server import MlflowServer
 
 
 def case_on(server: MlflowServer) -> TrackingCase:
-    """A server, with the ways around `MlflowTracking` that the contract needs."""
-
-    def post(operation: str, **body: str) -> None:
-        url = f"{server.uri}/api/2.0/mlflow/{operation}"
-        auth = None if server.username is None else (server.username, server.password or "")
-        httpx.post(url, json=body, auth=auth, timeout=60).raise_for_status()
-
-    def delete(key: OwnKey) -> None:
-        if isinstance(key, ExperimentKey):
-            post("experiments/delete", experiment_id=key.id)
-        else:
-            post("runs/delete", run_id=str(key))
-
-    def alias(name: str, alias: str, version: str) -> None:
-        post("registered-models/alias", name=name, alias=alias, version=version)
-
     tracking = MlflowTracking(uri=server.uri, username=server.username, password=server.password)
-    return TrackingCase(tracking=tracking, delete=delete, alias=alias)
+    return TrackingCase(tracking=tracking, untags_experiments=not server.version.startswith("2."))
 
 
 @pytest.mark.server
@@ -38,3 +22,32 @@ class TestMlflow(TrackingContract):
     @pytest.fixture
     def case(self, mlflow_server: MlflowServer) -> TrackingCase:
         return case_on(mlflow_server)
+
+
+@pytest.mark.server
+class TestMlflow2(TrackingContract):
+    @pytest.fixture
+    def case(self, mlflow_2_server: MlflowServer) -> TrackingCase:
+        return case_on(mlflow_2_server)
+
+
+@pytest.mark.server
+class TestMlflowOfSeveralWorkers(TrackingContract):
+    @pytest.fixture
+    def case(self, mlflow_workers_server: MlflowServer) -> TrackingCase:
+        return case_on(mlflow_workers_server)
+
+
+@pytest.mark.server
+class TestMlflowWithBasicAuth(TrackingContract):
+    @pytest.fixture
+    def case(self, mlflow_auth_server: MlflowServer) -> TrackingCase:
+        return case_on(mlflow_auth_server)
+
+
+@pytest.mark.server
+class TestMlflowBelowAPath(TrackingContract):
+    @pytest.fixture
+    def case(self, mlflow_server: MlflowServer, prefix_proxy: StartPrefix) -> TrackingCase:
+        uri = prefix_proxy(mlflow_server.uri, "/team/mlflow")
+        return case_on(attrs.evolve(mlflow_server, uri=uri))

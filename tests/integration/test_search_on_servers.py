@@ -10,13 +10,12 @@ from hypothesis import strategies as st
 
 from tests.integration.searched import Searched, fill
 from tests.integration.searches import FIELDS, GROUPS, queries, searches_for, sortings
-from tests.servers.fixtures import SHARED_SERVERS
 
 pytestmark = pytest.mark.server
 KINDS = tuple(FIELDS)
 
 
-@pytest.fixture(scope="module", params=sorted(SHARED_SERVERS - {"mlflow_auth_server"}))
+@pytest.fixture(scope="module", params=["mlflow_2_server", "mlflow_server"])
 def searched(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Searched:
     return fill(request.getfixturevalue(request.param).uri, tmp_path_factory.mktemp("cache"))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from tests.servers import environment
+from tests.servers.fixtures import SHARED_SERVERS
 from tests.servers.messages import Answer
 from tests.servers.mlflow_server import running_server
 from tests.servers.shared import ServerDidNotStart
@@ -15,16 +15,30 @@ from tests.servers.shared import ServerDidNotStart
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.servers.fixtures import StartProxy
+    from tests.servers.fixtures import StartPrefix, StartProxy
     from tests.servers.mlflow_server import MlflowServer
 
 PING = "GET /version"
 
 
-def test_the_server_is_the_version_that_was_asked_for(mlflow_server: MlflowServer) -> None:
-    version = httpx.get(f"{mlflow_server.uri}/version").text
+@pytest.mark.parametrize("name", sorted(SHARED_SERVERS))
+def test_a_server_is_the_version_that_was_asked_for(name: str, request: pytest.FixtureRequest) -> None:
+    server: MlflowServer = request.getfixturevalue(name)
 
-    assert version == environment.VERSION
+    auth = None if server.username is None else (server.username, server.password or "")
+    version = httpx.get(f"{server.uri}/version", auth=auth).text
+
+    assert version == server.version
+
+
+def test_a_server_behind_a_path_is_found_there_and_nowhere_else(
+    mlflow_server: MlflowServer, prefix_proxy: StartPrefix
+) -> None:
+    uri = prefix_proxy(mlflow_server.uri, "/team/mlflow")
+
+    within, beside = httpx.get(f"{uri}/version"), httpx.get(f"{uri.removesuffix('/team/mlflow')}/version")
+
+    assert (within.text, beside.status_code) == (mlflow_server.version, 404)
 
 
 def test_mlflows_own_client_writes_and_reads_a_run(mlflow_server: MlflowServer) -> None:

@@ -11,51 +11,80 @@ import subprocess
 import sys
 from pathlib import Path
 
+import attrs
 from filelock import FileLock
 
-VERSION = "3.17.2"
 
-# The full `mlflow` wheel is twice the size. These are the parts of it that a server needs, in the
-# ranges that mlflow itself declares; Flask-WTF serves the basic-auth app, scikit-learn the model tests.
-REQUIREMENTS = (
-    f"mlflow-skinny=={VERSION}",
-    "aiohttp>=3.7,<4",
-    "alembic>=1.10.1,<2",
-    "flask<4",
-    "flask-cors<7",
-    "flask-wtf<2",
-    "numpy<3",
-    "pandas<4",
-    "scikit-learn<2",
-    "sqlalchemy>=2,<3",
+@attrs.frozen(kw_only=True)
+class Mlflow:
+    """A version of MLflow, and what its server needs.
+
+    The full `mlflow` wheel is twice the size. These are the parts of it that a server needs, in the
+    ranges that mlflow itself declares; scikit-learn is there for the model tests.
+    """
+
+    version: str
+    requirements: tuple[str, ...]
+
+
+MLFLOW_3 = Mlflow(
+    version="3.17.2",
+    requirements=(
+        "mlflow-skinny==3.17.2",
+        "aiohttp>=3.7,<4",
+        "alembic>=1.10.1,<2",
+        "flask<4",
+        "flask-cors<7",
+        "flask-wtf<2",  # serves the basic-auth app
+        "numpy<3",
+        "pandas<4",
+        "scikit-learn<2",
+        "sqlalchemy>=2,<3",
+    ),
+)
+MLFLOW_2 = Mlflow(
+    version="2.22.5",
+    requirements=(
+        "mlflow-skinny==2.22.5",
+        "alembic>=1.10,<2",
+        "docker<8",
+        "flask<4",
+        "graphene<4",
+        "gunicorn<24",
+        "jinja2<4",
+        "numpy<3",
+        "pandas<3",
+        "scikit-learn<2",
+        "sqlalchemy>=2,<2.1",  # 2.1 removed a class that MLflow 2 imports
+    ),
 )
 
 FOLDER = Path(__file__).resolve().parents[2] / ".servers"
 
 
-def server_python() -> Path:
-    """Give the Python that has MLflow installed, making its environment if it is not there yet.
+def server_python(mlflow: Mlflow = MLFLOW_3) -> Path:
+    """Give the Python that has this MLflow installed, making its environment if it is not there yet.
 
     The first call takes as long as pip does. Calls from other processes wait for it.
     """
-    home = FOLDER / f"mlflow-{VERSION.rpartition('.')[0]}-{_key()}"
+    home = FOLDER / f"mlflow-{mlflow.version.rpartition('.')[0]}-{_key(mlflow)}"
     python = home / "bin" / "python"
     if python.exists():
         return python
     FOLDER.mkdir(exist_ok=True)
     with FileLock(f"{home}.lock"):
         if not python.exists():
-            _make(home)
+            _make(home, mlflow)
     return python
 
 
-def _key() -> str:
+def _key(mlflow: Mlflow) -> str:
     """Tell environments apart by all that decides what is in them."""
-    parts = (*REQUIREMENTS, sys.version, sys.base_prefix)
+    parts = (*mlflow.requirements, sys.version, sys.base_prefix)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
-def _make(home: Path) -> None:
+def _make(home: Path, mlflow: Mlflow) -> None:
     """Install under another name, then rename: a folder of the final name is always complete.
 
     The scripts in `bin` keep the other name in their first line, so only `python -m` is used.
@@ -64,7 +93,7 @@ def _make(home: Path) -> None:
     shutil.rmtree(building, ignore_errors=True)
     _run(sys.executable, "-m", "venv", str(building))
     python = str(building / "bin" / "python")
-    _run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *REQUIREMENTS)
+    _run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *mlflow.requirements)
     building.rename(home)
 
 

@@ -13,16 +13,24 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
+from tests.servers.environment import MLFLOW_2
 from tests.servers.loopback import Loopback, Reply, answering
-from tests.servers.mlflow_server import MlflowServer, running_auth_server, running_server
-from tests.servers.proxy import Instead, Spoil, proxying
+from tests.servers.mlflow_server import (
+    MlflowServer,
+    running_auth_server,
+    running_server,
+    running_workers_server,
+)
+from tests.servers.proxy import Instead, Spoil, proxying, proxying_below
 from tests.servers.sockets import watching_sockets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SHARED_SERVERS = frozenset({"mlflow_server", "mlflow_auth_server"})
+SHARED_SERVERS = frozenset(
+    {"mlflow_server", "mlflow_2_server", "mlflow_workers_server", "mlflow_auth_server"}
+)
 
 
 class StartLoopback(Protocol):
@@ -39,10 +47,30 @@ class StartProxy(Protocol):
     ) -> Loopback: ...
 
 
+class StartPrefix(Protocol):
+    """Start a proxy that has a server below a path, and give its address there."""
+
+    def __call__(self, target_uri: str, prefix: str) -> str: ...
+
+
 @pytest.fixture(scope="session")
 def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
     """A real MLflow server, shared: use names of your own in it."""
     with running_server(_shared_folder(tmp_path_factory, "mlflow-server")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mlflow_2_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
+    """A real MLflow server of the last 2.x, shared too."""
+    with running_server(_shared_folder(tmp_path_factory, "mlflow-2-server"), MLFLOW_2) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mlflow_workers_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
+    """A real MLflow server of several processes, shared too."""
+    with running_workers_server(_shared_folder(tmp_path_factory, "mlflow-workers-server")) as server:
         yield server
 
 
@@ -72,6 +100,13 @@ def counting_proxy() -> Iterator[StartProxy]:
 
 
 @pytest.fixture
+def prefix_proxy() -> Iterator[StartPrefix]:
+    """Starts proxies that have a real server below a path of theirs, and nothing beside it."""
+    with contextlib.ExitStack() as running:
+        yield lambda target_uri, prefix: running.enter_context(proxying_below(target_uri, prefix))
+
+
+@pytest.fixture
 def socket_events() -> Iterator[list[str]]:
     """What this process did about sockets since the test began."""
     with watching_sockets() as events:
@@ -81,8 +116,15 @@ def socket_events() -> Iterator[list[str]]:
 def mark_server_tests(items: list[pytest.Item]) -> None:
     """Give the marker `server` to the tests that ask for one of the servers."""
     for item in items:
-        if SHARED_SERVERS.intersection(getattr(item, "fixturenames", ())):
+        asked = {*getattr(item, "fixturenames", ()), *_parameters(item)}
+        if SHARED_SERVERS & asked:
             item.add_marker(pytest.mark.server)
+
+
+def _parameters(item: pytest.Item) -> Iterator[str]:
+    """The texts that a test is parametrised with: a name of a server among them stands for its fixture."""
+    call = getattr(item, "callspec", None)
+    return (value for value in getattr(call, "params", {}).values() if isinstance(value, str))
 
 
 def _shared_folder(factory: pytest.TempPathFactory, name: str) -> Path:

@@ -7,18 +7,21 @@ import json
 import os
 import subprocess
 import textwrap
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
+from immutabledict import immutabledict
 
-from tests.servers.environment import server_python
+from tests.servers.environment import MLFLOW_3, Mlflow, server_python
 from tests.servers.shared import shared_server
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator
     from pathlib import Path
 
 CLIENT_LIMIT_S = 120.0
+NOTHING: Mapping[str, str] = immutabledict()
 USERNAME = "admin"
 PASSWORD = "correct horse battery"  # noqa: S105  (of a server that lives as long as a test session)
 
@@ -35,6 +38,7 @@ class MlflowServer:
     """A running MLflow server with an SQLite store, its artifacts behind the default proxy."""
 
     uri: str
+    version: str
     python: Path
     folder: Path
     username: str | None = None
@@ -70,32 +74,32 @@ class MlflowServer:
 
 
 @contextlib.contextmanager
-def running_server(folder: Path) -> Generator[MlflowServer]:
+def running_server(folder: Path, mlflow: Mlflow = MLFLOW_3) -> Generator[MlflowServer]:
     """Share the server that keeps everything in the folder."""
-    with _running(folder, options=(), settings={}) as uri:
-        yield MlflowServer(uri=uri, python=server_python(), folder=folder)
+    with _running(folder, mlflow) as server:
+        yield server
 
 
 @contextlib.contextmanager
 def running_auth_server(folder: Path) -> Generator[MlflowServer]:
     """Share a server that refuses whoever does not name its user and password."""
     settings = {"MLFLOW_AUTH_ADMIN_PASSWORD": PASSWORD, "MLFLOW_FLASK_SERVER_SECRET_KEY": "for tests"}
-    with _running(folder, options=("--app-name", "basic-auth"), settings=settings) as uri:
-        yield MlflowServer(
-            uri=uri, python=server_python(), folder=folder, username=USERNAME, password=PASSWORD
-        )
+    with _running(folder, MLFLOW_3, options=("--app-name", "basic-auth"), settings=settings) as server:
+        yield attrs.evolve(server, username=USERNAME, password=PASSWORD)
 
 
 @contextlib.contextmanager
 def running_workers_server(folder: Path) -> Generator[MlflowServer]:
     """Share a server of four processes, as `mlflow server` starts them by itself."""
-    with _running(folder, options=("--workers", "4"), settings={}) as uri:
-        yield MlflowServer(uri=uri, python=server_python(), folder=folder)
+    with _running(folder, MLFLOW_3, options=("--workers", "4")) as server:
+        yield server
 
 
 @contextlib.contextmanager
-def _running(folder: Path, *, options: tuple[str, ...], settings: Mapping[str, str]) -> Generator[str]:
-    python = server_python()
+def _running(
+    folder: Path, mlflow: Mlflow, *, options: tuple[str, ...] = (), settings: Mapping[str, str] = NOTHING
+) -> Generator[MlflowServer]:
+    python = server_python(mlflow)
 
     def command(port: int) -> tuple[str, ...]:
         return (
@@ -107,7 +111,7 @@ def _running(folder: Path, *, options: tuple[str, ...], settings: Mapping[str, s
     # Background jobs need a package more and are no part of what mlopus talks to.
     environment = _environment({**settings, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"})
     with shared_server(folder, command, environment) as uri:
-        yield uri
+        yield MlflowServer(uri=uri, version=mlflow.version, python=python, folder=folder)
 
 
 def _environment(settings: Mapping[str, str]) -> dict[str, str]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import http
 import http.client
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
+
+import attrs
 
 from tests.servers.loopback import Loopback, answering
 from tests.servers.messages import Answer, SeenRequest
@@ -45,6 +48,20 @@ def proxying(
 
     with answering(reply) as seen:
         yield seen
+
+
+@contextlib.contextmanager
+def proxying_below(target_uri: str, prefix: str) -> Generator[str]:
+    """Run a proxy that has a server below a path, as teams share a host; give its address there."""
+
+    def reply(request: SeenRequest) -> Answer:
+        if not request.target.startswith(f"{prefix}/"):
+            html = (("Content-Type", "text/html"),)
+            return Answer(status=http.HTTPStatus.NOT_FOUND, headers=html, body=b"<h1>Nothing here</h1>")
+        return _forward(attrs.evolve(request, target=request.target.removeprefix(prefix)), target_uri)
+
+    with answering(reply) as seen:
+        yield f"{seen.uri}{prefix}"
 
 
 def _forward(request: SeenRequest, target_uri: str) -> Answer:
