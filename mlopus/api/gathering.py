@@ -10,7 +10,7 @@ from mlopus.api.locating import Locator
 from mlopus.api.reading import Reader
 from mlopus.domain.keys import AliasKey, EntityKey, ExperimentName, ModelKey
 from mlopus.domain.locations import (
-    path_below_url,
+    path_of_version,
     run_subject,
 )
 from mlopus.domain.manifest import ArtifactLocation
@@ -214,7 +214,7 @@ class _Gathering:
                 return page
             for record in page.unwrap().records:
                 if isinstance(record, VersionRecord):
-                    path = path_below_url(record.source, run.repo)
+                    path = path_of_version(record.source, run.id, run.repo)
                     if path is not None:
                         found.append((record, path))
             token = page.unwrap().next_token

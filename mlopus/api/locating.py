@@ -9,15 +9,18 @@ from mlopus.api.reading import Reader
 from mlopus.domain.keys import AliasKey, RunKey, VersionKey
 from mlopus.domain.locations import (
     location_of_source,
+    run_path_named_by,
     run_subject,
+    url_subject,
     version_named_by,
 )
 from mlopus.domain.manifest import ArtifactLocation, Manifest
-from mlopus.domain.paths import join_path
+from mlopus.domain.paths import join_path, join_url, path_below
 from mlopus.domain.records import RunRecord, VersionRecord
-from mlopus.errors import MlopusError, NotCached
+from mlopus.errors import MlopusError, NotCached, NotFound
 from mlopus.execution.repositories import Repositories
 from mlopus.plans.facts import CacheFacts, SettingsFacts, StoreFacts
+from mlopus.plans.proofs import covering
 from mlopus.plans.requests import (
     ArtifactOf,
 )
@@ -39,7 +42,7 @@ class Locator:
         subject = self._subject_location(artifact)
         if isinstance(subject, Failure) or subject.unwrap().root_url:
             return subject
-        return self._full_location(artifact, subject.unwrap())
+        return self._full_location(artifact)
 
     def cached(self, artifact: ArtifactOf) -> Result[tuple[ArtifactLocation, CacheFacts], MlopusError]:
         """Whose artifact it is, and what the cache holds of it; for a run nobody is asked."""
@@ -84,59 +87,119 @@ class Locator:
         return mapped(listing, lambda tree: attrs.evolve(store.unwrap(), listing=tree))
 
     def _subject_location(self, artifact: ArtifactOf) -> Result[ArtifactLocation, MlopusError]:
-        """Whose artifact it is: for a run nothing is asked, for a version the version alone."""
+        """Whose artifact it is: for a run nothing is asked, for a version no more than has to be."""
         owner = artifact.owner
         if isinstance(owner, RunKey):
             return Success(ArtifactLocation(subject=run_subject(owner.id), root_url="", path=artifact.path))
-        key: VersionKey | AliasKey = owner
+        led = self._version_with_bytes(owner)
+        if isinstance(led, Failure):
+            return led
+        version, run = led.unwrap()
+        found = self._location_of(version, run)
+        return mapped(found, lambda at: attrs.evolve(at, path=join_path(at.path, artifact.path)))
+
+    def _version_with_bytes(
+        self, owner: VersionKey | AliasKey
+    ) -> Result[tuple[VersionRecord, RunRecord | None], MlopusError]:
+        """The version whose source is no other version, where that of the owner leads, and its run."""
+        key = owner
         for _ in range(_MAX_SOURCE_HOPS):
             found = self._reader.get(key)
             if isinstance(found, Failure):
                 return found
             version = found.unwrap()
             assert isinstance(version, VersionRecord)  # noqa: S101 (the kind of its key)
-            run = self._run_of(version)
-            if isinstance(run, Failure):
-                return run
-            record = run.unwrap()
-            location = location_of_source(
-                version.source, version.run_id, None if record is None else record.repo
-            )
-            if location is not None:
-                return Success(attrs.evolve(location, path=join_path(location.path, artifact.path)))
             other = version_named_by(version.source)
             if other is None:
-                if self._settings.mode == "offline":
-                    place = "the cache, since only the server knows where its source is"
-                    return Failure(NotCached(kind="artifact of", key=str(key), place=place))
-                located = self._repositories.tracking.locate(version, record)
-                return mapped(located, lambda at: attrs.evolve(at, path=join_path(at.path, artifact.path)))
+                run = self._run_of(version)
+                return run if isinstance(run, Failure) else Success((version, run.unwrap()))
             key = other
         place = f"{_MAX_SOURCE_HOPS} hops from version to version"
         return Failure(NotCached(kind="artifact of", key=str(owner), place=place, hint="Check its source."))
 
+    def _location_of(
+        self, version: VersionRecord, run: RunRecord | None
+    ) -> Result[ArtifactLocation, MlopusError]:
+        """Where a version's own bytes are; the root URL is left empty where only the server knows it."""
+        if (named := run_path_named_by(version.source)) is not None:
+            return self._location_of_run_path(version, run, *named)
+        location = location_of_source(version.source, version.run_id, None if run is None else run.repo)
+        if location is not None:
+            return Success(location)
+        if self._settings.mode == "offline":
+            key, place = f"{version.name}/{version.version}", str(self._repositories.tracking.origin)
+            hint = f"Only the server knows where its source {version.source!r} is."
+            return Failure(NotCached(kind="artifact of", key=key, place=place, hint=hint))
+        return self._repositories.tracking.locate(version, run)
+
+    def _location_of_run_path(
+        self, version: VersionRecord, run: RunRecord | None, run_id: str, path: str
+    ) -> Result[ArtifactLocation, MlopusError]:
+        """Where a path is that a `runs:` source names: among the run's artifacts, or in a logged model.
+
+        Only the server tells. What was cached tells it too, since files that are not the run's own are
+        cached under the source's words.
+        """
+        repo = run.repo if run is not None and run.id == run_id else ""
+        in_run = ArtifactLocation(subject=run_subject(run_id), root_url=repo, path=path)
+        elsewhere = ArtifactLocation(subject=url_subject(version.source), root_url="")
+        for place in (elsewhere, in_run):
+            held = self._holds(place)
+            if isinstance(held, Failure):
+                return held
+            if held.unwrap():
+                return Success(place)
+        if self._settings.mode == "offline":
+            return Success(in_run)
+        return self._asked(version, run)
+
+    def _holds(self, location: ArtifactLocation) -> Result[bool, MlopusError]:
+        """Whether the newest entry at or above a location has something there."""
+        facts = self.cache_facts(location)
+        if isinstance(facts, Failure):
+            return facts
+        entry = covering(facts.unwrap(), location)
+        if entry is None or entry.path == location.path:
+            return Success(entry is not None)
+        manifest = self._repositories.artifacts.manifest(entry.tree_key)
+        below = path_below(location.path, entry.path) or ""
+        return mapped(manifest, lambda tree: tree.subtree(below) is not None)
+
+    def _asked(self, version: VersionRecord, run: RunRecord | None) -> Result[ArtifactLocation, MlopusError]:
+        """Where the server says that a version's own bytes are."""
+        located = self._repositories.tracking.locate(version, run)
+        if isinstance(located, Failure):
+            return located
+        at, named = located.unwrap(), run_path_named_by(version.source)
+        if named is None or at.subject == run_subject(named[0]):
+            return located
+        root_url = join_url(at.root_url, at.path)
+        return Success(ArtifactLocation(subject=url_subject(version.source), root_url=root_url))
+
     def _run_of(self, version: VersionRecord) -> Result[RunRecord | None, MlopusError]:
+        """The run of a version, which may be gone: servers do not check that it exists."""
         if version.run_id is None:
             return Success(None)
         found = self._reader.get_lasting(RunKey(version.run_id))
         if isinstance(found, Failure):
-            return found
+            error = found.failure()
+            gone = isinstance(error, NotFound) and not isinstance(error, NotCached)
+            return Success(None) if gone else found
         run = found.unwrap()
         return Success(run if isinstance(run, RunRecord) else None)
 
-    def _full_location(
-        self, artifact: ArtifactOf, known: ArtifactLocation
-    ) -> Result[ArtifactLocation, MlopusError]:
+    def _full_location(self, artifact: ArtifactOf) -> Result[ArtifactLocation, MlopusError]:
         """The location with its root URL, which for a logged model only the server knows."""
-        found = self._reader.get(artifact.owner)
-        if isinstance(found, Failure):
-            return found
-        owner = found.unwrap()
-        if isinstance(owner, RunRecord):
-            return Success(attrs.evolve(known, root_url=owner.repo))
-        assert isinstance(owner, VersionRecord)  # noqa: S101 (only a run or a version has artifacts)
-        run = self._run_of(owner)
-        if isinstance(run, Failure):
-            return run
-        located = self._repositories.tracking.locate(owner, run.unwrap())
-        return mapped(located, lambda place: attrs.evolve(place, path=join_path(place.path, artifact.path)))
+        if isinstance(artifact.owner, RunKey):
+            found = self._reader.get(artifact.owner)
+            if isinstance(found, Failure):
+                return found
+            run = found.unwrap()
+            assert isinstance(run, RunRecord)  # noqa: S101 (the kind of its key)
+            subject = run_subject(run.id)
+            return Success(ArtifactLocation(subject=subject, root_url=run.repo, path=artifact.path))
+        led = self._version_with_bytes(artifact.owner)
+        if isinstance(led, Failure):
+            return led
+        located = self._asked(*led.unwrap())
+        return mapped(located, lambda at: attrs.evolve(at, path=join_path(at.path, artifact.path)))

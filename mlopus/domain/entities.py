@@ -88,7 +88,9 @@ class Run(Entity):
     """A run with its experiment.
 
     `repo` is the root of its artifacts. `metrics` holds the latest value of each metric.
-    `status` is None where the server names a state that mlopus does not know.
+    `status` is None where the server names a state that mlopus does not know. `logged_model_ids` are
+    the models that the run logged, in that order, each as `m-…`: MLflow 3 keeps their files apart from
+    those of the run, and a version that was registered from one has the source `models:/m-…`.
     """
 
     kind: ClassVar[EntityKind] = "run"

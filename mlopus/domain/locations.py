@@ -11,7 +11,7 @@ from mlopus.domain.paths import join_path, path_below, relative_path, scheme_of
 from mlopus.result import Failure
 
 _LOGGED_MODEL = re.compile(r"models:/(?P<id>m-[0-9a-fA-F]+)(?:/(?P<path>.*))?")
-_RUNS_URI = re.compile(r"runs:/(?P<id>[^/]+)(?:/(?P<path>.*))?")
+_RUNS_URI = re.compile(r"runs:/(?P<id>[^/]+)(?:/(?P<path>.*))?", re.DOTALL)
 
 
 def run_subject(run_id: str) -> ArtifactSubject:
@@ -45,8 +45,30 @@ def path_of_version(source: str, run_id: str, repo: str) -> str | None:
     below = path_below_url(source, repo)
     if below is not None:
         return below
+    named = run_path_named_by(source)
+    return named[1] if named is not None and named[0] == run_id else None
+
+
+def run_path_named_by(source: str) -> tuple[str, str] | None:
+    """The run and the path in it that a `runs:` source names, if it names one.
+
+    Since MLflow 3 such a path may also be the name of a model that the run logged, whose files are
+    elsewhere; only the server tells.
+
+    Example:
+        >>> run_path_named_by("runs:/3f2a/model")
+        ('3f2a', 'model')
+    """
     match = _RUNS_URI.fullmatch(source)
-    return (match["path"] or "") if match is not None and match["id"] == run_id else None
+    if match is None:
+        return None
+    path = relative_path(match["path"] or "")
+    return None if isinstance(path, Failure) else (match["id"], path.unwrap())
+
+
+def url_subject(url: str) -> ArtifactSubject:
+    """The subject of what belongs to no run and no logged model, as far as is known without asking."""
+    return ArtifactSubject(kind="url", key=url)
 
 
 def location_of_source(source: str, run_id: str | None, repo: str | None) -> ArtifactLocation | None:
@@ -69,7 +91,7 @@ def location_of_source(source: str, run_id: str | None, repo: str | None) -> Art
     if source.startswith(("models:", "runs:")):
         return None
     root = source.rstrip("/") or source
-    return ArtifactLocation(subject=ArtifactSubject(kind="url", key=root), root_url=root)
+    return ArtifactLocation(subject=url_subject(root), root_url=root)
 
 
 def version_named_by(source: str) -> VersionKey | AliasKey | None:

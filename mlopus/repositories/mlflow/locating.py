@@ -106,7 +106,10 @@ class Locator:
     def _in_run(
         self, run_id: str, path: str, known: RunRecord | None
     ) -> Result[ArtifactLocation, MlopusError]:
-        """A path of a run; since MLflow 3 that may be the name of a model that the run logged."""
+        """A path of a run; since MLflow 3 that may be the name of a model that the run logged.
+
+        A model is preferred to files of the run at the same path, as MLflow's client does.
+        """
         checked = relative_path(path)
         if isinstance(checked, Failure):
             return checked
@@ -121,10 +124,14 @@ class Locator:
         in_run = ArtifactLocation(
             subject=run_subject(run.id), root_url=run.artifact_uri, path=checked.unwrap()
         )
-        listed = self.tracking.call(run_artifacts_request(run_id, in_run.path), has_artifacts_from_reply)
-        if isinstance(listed, Failure):
-            return listed
-        return Success(in_run) if listed.unwrap() else self._logged_by(run, in_run)
+        if not run.logged_model_ids:
+            request = run_artifacts_request(run_id, in_run.path)
+            listed = self.tracking.call(request, has_artifacts_from_reply)
+            if isinstance(listed, Failure):
+                return listed
+            if listed.unwrap():
+                return Success(in_run)
+        return self._logged_by(run, attrs.evolve(in_run, root_url=run.repo))
 
     def _logged_by(self, run: RunRecord, in_run: ArtifactLocation) -> Result[ArtifactLocation, MlopusError]:
         name, _, rest = in_run.path.partition("/")
