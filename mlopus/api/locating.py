@@ -122,7 +122,7 @@ class Locator:
     ) -> Result[ArtifactLocation, MlopusError]:
         """Where a version's own bytes are; the root URL is left empty where only the server knows it."""
         if (named := run_path_named_by(version.source)) is not None:
-            return self._location_of_run_path(version, run, *named)
+            return self._location_of_run_path(version, *named)
         location = location_of_source(version.source, version.run_id, None if run is None else run.repo)
         if location is not None:
             return Success(location)
@@ -133,25 +133,30 @@ class Locator:
         return self._repositories.tracking.locate(version, run)
 
     def _location_of_run_path(
-        self, version: VersionRecord, run: RunRecord | None, run_id: str, path: str
+        self, version: VersionRecord, run_id: str, path: str
     ) -> Result[ArtifactLocation, MlopusError]:
         """Where a path is that a `runs:` source names: among the run's artifacts, or in a logged model.
 
-        Only the server tells. What was cached tells it too, since files that are not the run's own are
-        cached under the source's words.
+        For a run that logged models only the server tells. What is had from there is cached under the
+        source's own words, so that it answers offline and is never mixed up with files of the run.
         """
-        repo = run.repo if run is not None and run.id == run_id else ""
-        in_run = ArtifactLocation(subject=run_subject(run_id), root_url=repo, path=path)
-        elsewhere = ArtifactLocation(subject=url_subject(version.source), root_url="")
-        for place in (elsewhere, in_run):
+        known = self._run(run_id)
+        if isinstance(known, Failure):
+            return known
+        run = known.unwrap()
+        in_own_words = ArtifactLocation(subject=url_subject(version.source), root_url="")
+        if run is not None and run.logged_model_ids:
+            return Success(in_own_words)
+        in_run = ArtifactLocation(
+            subject=run_subject(run_id), root_url="" if run is None else run.repo, path=path
+        )
+        for place in (in_own_words, in_run):
             held = self._holds(place)
             if isinstance(held, Failure):
                 return held
             if held.unwrap():
                 return Success(place)
-        if self._settings.mode == "offline":
-            return Success(in_run)
-        return self._asked(version, run)
+        return Success(in_run) if self._settings.mode == "offline" else self._asked(version, run)
 
     def _holds(self, location: ArtifactLocation) -> Result[bool, MlopusError]:
         """Whether the newest entry at or above a location has something there."""
@@ -167,24 +172,31 @@ class Locator:
 
     def _asked(self, version: VersionRecord, run: RunRecord | None) -> Result[ArtifactLocation, MlopusError]:
         """Where the server says that a version's own bytes are."""
+        named = run_path_named_by(version.source)
+        if named is not None:
+            fresh = self._reader.get(RunKey(named[0]))  # it may have logged models since it was cached
+            run = (
+                found
+                if isinstance(fresh, Success) and isinstance(found := fresh.unwrap(), RunRecord)
+                else run
+            )
         located = self._repositories.tracking.locate(version, run)
-        if isinstance(located, Failure):
+        if isinstance(located, Failure) or named is None:
             return located
-        at, named = located.unwrap(), run_path_named_by(version.source)
-        if named is None or at.subject == run_subject(named[0]):
+        at = located.unwrap()
+        if at.subject == run_subject(named[0]) and not (run is not None and run.logged_model_ids):
             return located
         root_url = join_url(at.root_url, at.path)
         return Success(ArtifactLocation(subject=url_subject(version.source), root_url=root_url))
 
     def _run_of(self, version: VersionRecord) -> Result[RunRecord | None, MlopusError]:
-        """The run of a version, which may be gone: servers do not check that it exists."""
-        if version.run_id is None:
-            return Success(None)
-        found = self._reader.get_lasting(RunKey(version.run_id))
+        return Success(None) if version.run_id is None else self._run(version.run_id)
+
+    def _run(self, run_id: str) -> Result[RunRecord | None, MlopusError]:
+        """A run that a version names, which may be gone: servers do not check that it exists."""
+        found = self._reader.get_lasting(RunKey(run_id))
         if isinstance(found, Failure):
-            error = found.failure()
-            gone = isinstance(error, NotFound) and not isinstance(error, NotCached)
-            return Success(None) if gone else found
+            return Success(None) if isinstance(found.failure(), NotFound) else found
         run = found.unwrap()
         return Success(run if isinstance(run, RunRecord) else None)
 

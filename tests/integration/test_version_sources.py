@@ -204,27 +204,30 @@ def test_a_hit_on_a_path_of_a_run_asks_for_the_version_alone(
     assert [seen.call for seen in proxy.requests[before:]] == ["GET /api/2.0/mlflow/model-versions/get"]
 
 
-@pytest.mark.parametrize("server", ["on_3", "on_2"])
 def test_a_run_that_was_cached_whole_answers_for_its_versions_offline(
-    request: pytest.FixtureRequest, tmp_path: Path, server: str
+    on_2: Registered, tmp_path: Path
 ) -> None:
-    registered: Registered = request.getfixturevalue(server)
-    api, version = connected(registered, tmp_path), registered.version("a folder of a run")
+    api, version = connected(on_2, tmp_path), on_2.version("a folder of a run")
     or_raise(api.cache_model_version_meta(version))
-    or_raise(api.cache_run_artifact(registered.run_id))
+    or_raise(api.cache_run_artifact(on_2.run_id))
 
     offline = or_raise(api.in_offline_mode.get_model_artifact(version))
 
-    assert bytes_below(offline) == registered.notes
+    assert bytes_below(offline) == on_2.notes
 
 
 def test_a_run_that_was_cached_whole_does_not_stand_for_the_model_it_logged(
     on_3: Registered, tmp_path: Path
 ) -> None:
     api, version = connected(on_3, tmp_path), on_3.version("a model of a run")
+    or_raise(api.cache_model_version_meta(version))
     or_raise(api.cache_run_artifact(on_3.run_id))
 
-    assert bytes_below(or_raise(api.get_model_artifact(version))) == on_3.model
+    offline = api.in_offline_mode.get_model_artifact(version)
+    online = or_raise(api.get_model_artifact(version))
+
+    assert isinstance(offline.failure(), errors.NotCached)
+    assert bytes_below(online) == on_3.model
 
 
 def test_a_cleaned_version_of_a_logged_model_is_gone_offline(on_3: Registered, tmp_path: Path) -> None:
