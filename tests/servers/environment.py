@@ -25,6 +25,7 @@ class Mlflow:
 
     version: str
     requirements: tuple[str, ...]
+    name: str = "mlflow"
 
 
 MLFLOW_3 = Mlflow(
@@ -58,6 +59,12 @@ MLFLOW_2 = Mlflow(
         "sqlalchemy>=2,<2.1",  # 2.1 removed a class that MLflow 2 imports
     ),
 )
+PREDECESSOR = Mlflow(
+    name="mlopus",
+    version="1.6.3",
+    requirements=("mlopus==1.6.3", "mlflow-skinny==2.22.5"),
+)
+"""mlOpus 1.x, which is no server but a client: what it writes is to be read."""
 
 FOLDER = Path(__file__).resolve().parents[2] / ".servers"
 
@@ -67,7 +74,7 @@ def server_python(mlflow: Mlflow = MLFLOW_3) -> Path:
 
     The first call takes as long as pip does. Calls from other processes wait for it.
     """
-    home = FOLDER / f"mlflow-{mlflow.version.rpartition('.')[0]}-{_key(mlflow)}"
+    home = FOLDER / f"{mlflow.name}-{mlflow.version.rpartition('.')[0]}-{_key(mlflow)}"
     python = home / "bin" / "python"
     if python.exists():
         return python
@@ -100,5 +107,5 @@ def _make(home: Path, mlflow: Mlflow) -> None:
 def _run(*command: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        message = f"could not install the MLflow server: {' '.join(command)}\n{done.stdout}{done.stderr}"
+        message = f"could not install what the tests talk to: {' '.join(command)}\n{done.stdout}{done.stderr}"
         raise RuntimeError(message)
