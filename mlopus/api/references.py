@@ -61,13 +61,12 @@ def run_key(run: RunRef) -> Result[RunKey, InvalidValue]:
 
 
 def model_key(model: ModelRef) -> Result[ModelKey, InvalidValue]:
-    """The key of a model given as entity or name."""
+    """The key of a model given as entity or name; models of old servers have names that none is given now."""
     if isinstance(model, Model):
         return Success(ModelKey(model.name))
     require(str, model, "a model is an entity or its name")
-    reason = why_no_model_name(model)
-    if reason is not None:
-        return Failure(InvalidValue(kind="model", key=model, reason=reason, hint=NAME_HINT))
+    if not model.strip():
+        return Failure(InvalidValue(kind="model", key=model, reason="is an empty name", hint=NAME_HINT))
     return Success(ModelKey(model))
 
 
@@ -75,7 +74,7 @@ NAME_HINT = "Letters, digits, blanks and _ - . make a name that works everywhere
 
 
 def why_no_model_name(name: str) -> str | None:
-    """Why no server should take a model's name, or None: it must be usable in a path and a URI."""
+    """Why no model should be given a name, or None: it must be usable in a path and a URI."""
     if not name.strip():
         return "is an empty name"
     if any(char in name for char in "/:\\") or name in (".", ".."):

@@ -171,10 +171,14 @@ def decode_metrics(floats: Mapping[str, float]) -> FrozenMap[str, Value]:
 def metric_from_server(number: float) -> float:
     """Give the metric that a server's number stands for: it keeps infinities as the largest floats.
 
+    NaN is one object, so that entities that hold it are equal to themselves when they are read again.
+
     Example:
         >>> metric_from_server(-1.7976931348623157e308)
         -inf
     """
+    if math.isnan(number):
+        return math.nan
     return math.copysign(math.inf, number) if abs(number) == _LARGEST_FLOAT else number
 
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+import attrs
+
 from mlopus.domain.keys import (
     AliasKey,
     EntityKey,
@@ -147,7 +149,10 @@ def _from_cache(key: EntityKey, ask: AskCache, repositories: Repositories) -> Re
 def with_parents(
     key: EntityKey, get: Callable[[EntityKey], Result[Record, MlopusError]], *, at_once: bool
 ) -> Result[tuple[Record, ...], MlopusError]:
-    """An entity, then its parents: a run's experiment; a version's model, run and experiment."""
+    """An entity, then its parents: a run's experiment; a version's model, run and experiment.
+
+    A run that is gone is taken out of its version, so that a cache knows it too.
+    """
     if isinstance(key, VersionKey | AliasKey):
         if at_once:
             from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 (only across a network)
@@ -170,7 +175,7 @@ def with_parents(
         run = with_parents(RunKey(record.run_id), get, at_once=False)
         if isinstance(run, Failure):
             gone = isinstance(run.failure(), NotFound) and not isinstance(run.failure(), NotCached)
-            return Success(above) if gone else run
+            return Success((attrs.evolve(record, run_id=None), above[1])) if gone else run
         return Success((*above, *run.unwrap()))
     found = get(key)
     if isinstance(found, Failure):

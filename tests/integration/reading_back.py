@@ -1,4 +1,4 @@
-"""What a server itself holds of a run, past any client: texts, byte for byte."""
+"""What a server itself holds, past any client: texts, byte for byte."""
 
 from __future__ import annotations
 
@@ -24,3 +24,10 @@ def texts_of_run(uri: str, run_id: str) -> RunTexts:
         params={param["key"]: param["value"] for param in data.get("params", ())},
         tags={tag["key"]: tag["value"] for tag in data.get("tags", ())},
     )
+
+
+def tags_of(uri: str, entity: str, **query: str) -> dict[str, str]:
+    """Ask a server for an experiment, a model or a version (named as in its JSON), and give its tags."""
+    answer = httpx.get(f"{uri}/api/2.0/mlflow/{entity.replace('_', '-')}s/get", params=query)
+    found: dict[str, Any] = answer.raise_for_status().json()[entity]
+    return {tag["key"]: tag["value"] for tag in found.get("tags", ())}

@@ -16,6 +16,7 @@ from mlopus import MlflowApi, RunStatus, or_raise
 from tests.integration.reading_back import texts_of_run
 from tests.integration.snapshots import bytes_below
 from tests.integration.stores import new_name
+from tests.integration.written_once import written_once
 from tests.servers.environment import PREDECESSOR, server_python
 from tests.servers.mlflow_server import MlflowServer
 
@@ -106,17 +107,22 @@ class Written:
 
 @pytest.fixture(scope="module")
 def written(mlflow_server: MlflowServer, tmp_path_factory: pytest.TempPathFactory) -> Written:
-    name, folder = new_name().replace(" ", "-"), tmp_path_factory.mktemp("predecessor")
-    predecessor = attrs.evolve(mlflow_server, python=server_python(PREDECESSOR))
-    ids = predecessor.run_mlflow_client(WRITE, name=name, folder=str(folder))
+    def write() -> dict[str, str]:
+        name, folder = new_name().replace(" ", "-"), str(mlflow_server.folder / "predecessor")
+        predecessor = attrs.evolve(mlflow_server, python=server_python(PREDECESSOR))
+        ids = predecessor.run_mlflow_client(WRITE, name=name, folder=folder)
+        return {"name": name, "folder": folder, **ids}
+
+    ids = written_once(mlflow_server, "predecessor", write)
+    name, folder, own = ids["name"], Path(ids["folder"]), tmp_path_factory.mktemp("predecessor")
     api = mlopus.connect(
-        mlflow_server.uri, cache_dir=folder / "new", text_codec="mlopus-1", cache_local_artifacts=True
+        mlflow_server.uri, cache_dir=own / "new", text_codec="mlopus-1", cache_local_artifacts=True
     )
     for run in ("run_id", "child_id", "elsewhere_id"):
         or_raise(api.cache_run_meta(ids[run]))
     or_raise(api.cache_model_artifact((name, 1)))
     or_raise(api.cache_run_artifact(ids["elsewhere_id"], "data"))
-    plain = mlopus.connect(mlflow_server.uri, cache_dir=folder / "plain")
+    plain = mlopus.connect(mlflow_server.uri, cache_dir=own / "plain")
     return Written(name=name, folder=folder, ids=ids, server=mlflow_server, api=api, plain=plain)
 
 

@@ -16,6 +16,7 @@ from mlopus.plans.changes import RegisterVersion
 from mlopus.repositories.mlflow import MlflowTracking
 from tests.integration.snapshots import bytes_below
 from tests.integration.stores import new_name
+from tests.integration.written_once import written_once
 from tests.servers.fixtures import StartProxy
 from tests.servers.mlflow_server import MlflowServer
 
@@ -128,8 +129,11 @@ class Registered:
 
 
 def registered_on(server: MlflowServer) -> Registered:
-    name = new_name()
-    return Registered(uri=server.uri, name=name, **server.run_mlflow_client(REGISTER, name=name))
+    def register() -> dict[str, Any]:
+        name = new_name()
+        return {"name": name, **server.run_mlflow_client(REGISTER, name=name)}
+
+    return Registered(uri=server.uri, **written_once(server, "registered", register))
 
 
 @pytest.fixture(scope="module")
