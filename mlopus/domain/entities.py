@@ -134,7 +134,7 @@ class ModelVersion(Entity):
 
     `source` is the server's own words on where the bytes are. `path_in_run` is that place relative
     to the artifacts of `run`, None where it is not under them. `run` is None for a version that was
-    registered without one.
+    registered without one, or whose run is gone.
     """
 
     kind: ClassVar[EntityKind] = "model version"

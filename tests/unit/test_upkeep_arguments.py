@@ -64,7 +64,7 @@ def test_an_alias_that_servers_take_is_taken(alias: str) -> None:
         lambda: calls.delete_alias(API, "ranker", "a b"),
         lambda: calls.set_alias(API, "ranker", "best", "three"),
         lambda: calls.delete_model_version(API, "ranker/3"),
-        lambda: calls.set_description_on_model(API, "a/b", "text"),
+        lambda: calls.set_description_on_model(API, " ", "text"),
     ],
 )
 def test_a_bad_value_is_refused(refused: Callable[[], object]) -> None:
