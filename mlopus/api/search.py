@@ -28,7 +28,8 @@ T = TypeVar("T")
 class Search(Generic[T]):
     """Entities to be found: a frozen value that asks nobody before it is evaluated.
 
-    Iterating yields entities as their pages come, and raises the carried error if a page fails.
+    Iterating yields entities as their pages come, and raises the carried error if a page fails. Over a
+    network the next page is asked for while one is read; one that a `limit` makes needless is not.
     Rows that move between pages while they are read are given once; where rows are deleted
     meanwhile, a server that counts its rows may leave out as many others. Evaluating again asks
     again: nothing is remembered.

@@ -10,6 +10,7 @@ import attrs
 from immutabledict import immutabledict
 
 from mlopus.api.core import ApiCore
+from mlopus.api.paging import Pages
 from mlopus.api.parents import Parents
 from mlopus.api.views import Viewer
 from mlopus.domain.documents import Document, document_of, tie_of
@@ -20,7 +21,7 @@ from mlopus.domain.status import EntityKind, View
 from mlopus.domain.text import codec_named
 from mlopus.errors import MlopusError, OfflineMode, Unavailable
 from mlopus.plans.envelope import read_only_cache
-from mlopus.plans.search import Page, SearchSpec
+from mlopus.plans.search import Page, PageToken, SearchSpec
 from mlopus.ports.metadata_cache import MetadataCache
 from mlopus.ports.tracking import Tracking
 from mlopus.query import Query, Sorting, parse
@@ -179,42 +180,64 @@ class Evaluation:
         if self._kind == "run" and not spec.exp_ids:
             return
         push = self._source.prepare(spec)
-        must_sort = bool(self._sorting.keys) and not push.is_sorted
+        if push.is_sorted or not self._sorting.keys:
+            yield from self._matching_pages(spec, limit, is_exact=push.is_exact)
+            return
         all_rows: list[Record] = []
-        seen: set[OwnKey] = set()
-        for page in self._raw_pages(spec):
+        for page in self._matching_pages(spec, None, is_exact=push.is_exact):
             if isinstance(page, Failure):
                 yield page
                 return
-            new = tuple(record for record in page.unwrap().records if key_of(record) not in seen)
-            seen.update(key_of(record) for record in new)
-            matching = self._matching(new, is_exact=push.is_exact)
-            if isinstance(matching, Failure):
-                yield matching
-                return
-            if must_sort:
-                all_rows.extend(matching.unwrap())
-            elif matching.unwrap():
-                yield matching
-        if must_sort and all_rows:
+            all_rows.extend(page.unwrap())
+        if all_rows:
             yield self._sorted(tuple(all_rows))
 
-    def _raw_pages(self, spec: SearchSpec) -> Iterator[Result[Page, MlopusError]]:
-        source, token = self._source, None
-        while True:
-            page = source.find(spec, token)
+    def _matching_pages(
+        self, spec: SearchSpec, limit: int | None, *, is_exact: bool
+    ) -> Iterator[Result[tuple[Record, ...], MlopusError]]:
+        """Yield matching records, each once, as they come; the next page is asked for where it is needed."""
+        seen: set[OwnKey] = set()
+        count = 0
+        with self._raw_pages(spec) as pages:
+            while (page := pages.next()) is not None:
+                if isinstance(page, Failure):
+                    yield page
+                    return
+                if limit is None:
+                    pages.ask_ahead()
+                new = tuple(record for record in self._noted(page.unwrap()) if key_of(record) not in seen)
+                seen.update(key_of(record) for record in new)
+                matching = self._matching(new, is_exact=is_exact)
+                if isinstance(matching, Failure):
+                    yield matching
+                    return
+                count += len(matching.unwrap())
+                if limit is not None and count < limit:
+                    pages.ask_ahead()
+                if matching.unwrap():
+                    yield matching
+
+    def _raw_pages(self, spec: SearchSpec) -> Pages:
+        """Pages as their source has them: the cache, if the first is asked of a server that is not there."""
+        sources = [self._source]
+
+        def ask(token: PageToken) -> Result[Page, MlopusError]:
+            page = sources[-1].find(spec, token)
             falls_back = self._api.settings.max_age_s is not None and token is None
             if isinstance(page, Failure) and isinstance(page.failure(), Unavailable) and falls_back:
-                source = self._repositories.cache
-                page = source.find(spec, None)
-            if isinstance(page, Success):
-                found = page.unwrap()
-                self._taken_at.update(zip(map(key_of, found.records), found.taken_at, strict=False))
-                self._parents.saw(*found.beside)
-            yield page
-            if isinstance(page, Failure) or page.unwrap().next_token is None:
-                return
-            token = page.unwrap().next_token
+                sources.append(self._repositories.cache)
+                return sources[-1].find(spec, None)
+            return page
+
+        offline = self._api.settings.offline_mode
+        costs = not offline and self._repositories.tracking.facts.requests_cost
+        return Pages(ask, crosses_network=costs)
+
+    def _noted(self, page: Page) -> tuple[Record, ...]:
+        """The rows of a page; when they were taken, and the parents beside them, is remembered."""
+        self._taken_at.update(zip(map(key_of, page.records), page.taken_at, strict=False))
+        self._parents.saw(*page.beside)
+        return page.records
 
     def _exp_ids(self) -> Result[tuple[str, ...], MlopusError]:
         """Experiments whose runs may match: those named, else all that the query does not exclude."""
@@ -225,15 +248,17 @@ class Evaluation:
         spec = SearchSpec(kind="experiment", query=_ANY_EXP, sorting=Sorting(), view=view)
         about = part_about(self._query, "exp")
         ids_found: list[str] = []
-        for page in self._raw_pages(spec):
-            if isinstance(page, Failure):
-                return page
-            for record in page.unwrap().records:
-                if not isinstance(record, ExperimentRecord):
-                    continue
-                self._parents.saw(record)
-                if about.matches(immutabledict({"exp": document_of(record, self._codec)})):
-                    ids_found.append(record.id)
+        with self._raw_pages(spec) as pages:
+            while (page := pages.next()) is not None:
+                if isinstance(page, Failure):
+                    return page
+                pages.ask_ahead()
+                for record in self._noted(page.unwrap()):
+                    if not isinstance(record, ExperimentRecord):
+                        continue
+                    self._parents.saw(record)
+                    if about.matches(immutabledict({"exp": document_of(record, self._codec)})):
+                        ids_found.append(record.id)
         return Success(tuple(dict.fromkeys(ids_found)))
 
     def _matching(
