@@ -66,6 +66,17 @@ def run_path_named_by(source: str) -> tuple[str, str] | None:
     return None if isinstance(path, Failure) else (match["id"], path.unwrap())
 
 
+def exp_named_by(source: str, run_id: str) -> str | None:
+    """The experiment that a source seems to name, as MLflow lays out artifacts; only the run tells for sure.
+
+    Example:
+        >>> exp_named_by("s3://bucket/7/3f2a/artifacts/model", "3f2a")
+        '7'
+    """
+    match = re.search(rf"/([0-9]+)/{re.escape(run_id)}/artifacts(?:/|\Z)", source)
+    return None if match is None else match[1]
+
+
 def url_subject(url: str) -> ArtifactSubject:
     """The subject of what belongs to no run and no logged model, as far as is known without asking."""
     return ArtifactSubject(kind="url", key=url)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import attrs
 
@@ -18,6 +18,7 @@ from mlopus.domain.keys import (
     VersionKey,
     key_of,
 )
+from mlopus.domain.locations import exp_named_by
 from mlopus.domain.records import ModelRecord, Record, RunRecord, VersionRecord
 from mlopus.errors import MlopusError, NotCached, NotFound, Unavailable
 from mlopus.execution.repositories import Repositories
@@ -146,42 +147,70 @@ def _from_cache(key: EntityKey, ask: AskCache, repositories: Repositories) -> Re
     return Success(Fetched(records=records, as_of=oldest))
 
 
-def with_parents(
-    key: EntityKey, get: Callable[[EntityKey], Result[Record, MlopusError]], *, at_once: bool
-) -> Result[tuple[Record, ...], MlopusError]:
+Get: TypeAlias = Callable[[EntityKey], Result[Record, MlopusError]]
+
+
+def with_parents(key: EntityKey, get: Get, *, at_once: bool) -> Result[tuple[Record, ...], MlopusError]:
     """An entity, then its parents: a run's experiment; a version's model, run and experiment.
 
     A run that is gone is taken out of its version, so that a cache knows it too.
+
+    Args:
+        key: Of the entity.
+        get: Asks for one.
+        at_once: Ask for two at the same time where one need not be waited for to ask for the other.
     """
     if isinstance(key, VersionKey | AliasKey):
-        if at_once:
-            from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 (only across a network)
-
-            with ThreadPoolExecutor(1) as pool:
-                asked = pool.submit(get, ModelKey(key.name))
-                version = get(key)
-                model = asked.result()
-        else:
-            version, model = get(key), get(ModelKey(key.name))
-        if isinstance(version, Failure):
-            return version
-        if isinstance(model, Failure):
-            return model
-        record = version.unwrap()
-        assert isinstance(record, VersionRecord)  # noqa: S101 (the port answers the kind that was asked)
-        above = (record, model.unwrap())
-        if record.run_id is None:
-            return Success(above)
-        run = with_parents(RunKey(record.run_id), get, at_once=False)
-        if isinstance(run, Failure):
-            gone = isinstance(run.failure(), NotFound) and not isinstance(run.failure(), NotCached)
-            return Success((attrs.evolve(record, run_id=None), above[1])) if gone else run
-        return Success((*above, *run.unwrap()))
+        return _version_with_parents(key, get, at_once=at_once)
+    if isinstance(key, RunKey):
+        return _run_with_exp(key, get, None)
     found = get(key)
+    return found if isinstance(found, Failure) else Success((found.unwrap(),))
+
+
+def _version_with_parents(
+    key: VersionKey | AliasKey, get: Get, *, at_once: bool
+) -> Result[tuple[Record, ...], MlopusError]:
+    version, model = _both(get, key, ModelKey(key.name), at_once=at_once)
+    if isinstance(version, Failure):
+        return version
+    if isinstance(model, Failure):
+        return model
+    record = version.unwrap()
+    assert isinstance(record, VersionRecord)  # noqa: S101 (the port answers the kind that was asked)
+    above = (record, model.unwrap())
+    if record.run_id is None:
+        return Success(above)
+    guess = exp_named_by(record.source, record.run_id) if at_once else None
+    run = _run_with_exp(RunKey(record.run_id), get, guess)
+    if isinstance(run, Failure):
+        gone = isinstance(run.failure(), NotFound) and not isinstance(run.failure(), NotCached)
+        return Success((attrs.evolve(record, run_id=None), above[1])) if gone else run
+    return Success((*above, *run.unwrap()))
+
+
+def _run_with_exp(key: RunKey, get: Get, guess: str | None) -> Result[tuple[Record, ...], MlopusError]:
+    """A run and its experiment; the one that is guessed is asked for along with the run."""
+    if guess is None:
+        found, exp = get(key), None
+    else:
+        found, exp = _both(get, key, ExperimentKey(guess), at_once=True)
     if isinstance(found, Failure):
         return found
-    entity = found.unwrap()
-    if not isinstance(entity, RunRecord):
-        return Success((entity,))
-    parent = get(ExperimentKey(entity.exp_id))
-    return Success((entity, parent.unwrap())) if isinstance(parent, Success) else parent
+    run = found.unwrap()
+    assert isinstance(run, RunRecord)  # noqa: S101 (the port answers the kind that was asked)
+    if exp is None or run.exp_id != guess:
+        exp = get(ExperimentKey(run.exp_id))
+    return exp if isinstance(exp, Failure) else Success((run, exp.unwrap()))
+
+
+def _both(
+    get: Get, one: EntityKey, other: EntityKey, *, at_once: bool
+) -> tuple[Result[Record, MlopusError], Result[Record, MlopusError]]:
+    if not at_once:
+        return get(one), get(other)
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 (only across a network)
+
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(get, other)
+        return get(one), asked.result()
