@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import place, search, startup, wire
+from tests.benchmarks import place, runs, search, startup, wire
 
-BENCHMARKS = {"startup": startup.main, "place": place.main, "search": search.main, "wire": wire.main}
+BENCHMARKS = {
+    "startup": startup.main,
+    "place": place.main,
+    "runs": runs.main,
+    "search": search.main,
+    "wire": wire.main,
+}
 
 
 def main(names: list[str]) -> None:
