@@ -30,7 +30,7 @@ def test_both_sides_find_every_run(mlflow_server: MlflowServer, tmp_path: Path) 
 def test_ratios_are_to_the_bare_calls_and_parsing_is_taken_off() -> None:
     peer = (Taken(1.0, 0.3, 0.2), Taken(2.0, 0.3, 0.2), Taken(3.0, 0.3, 0.2))
     ours = (Taken(3.0, 0.6), Taken(3.0, 0.8), Taken(9.0, 0.7))
-    times = dict(zip(SIDES, (peer, ours), strict=True))
+    times: dict[str, tuple[Taken, ...]] = dict(zip(SIDES, (peer, ours), strict=True))
 
     assert [(row.side, row.ratio) for row in rows(times)] == [(SIDES[0], 1.0), (SIDES[1], 1.5)]
     assert beyond_parsing_s(times) == 0.7 - 0.2
