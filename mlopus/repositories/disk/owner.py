@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
-import secrets
 import time
 
 import attrs
@@ -38,7 +37,7 @@ class Owner:
 
     def new_name(self) -> str:
         """A name that no other writer chooses, and that tells this owner."""
-        return f"{self.machine}-{self.pid}-{self.started}-{secrets.token_hex(4)}"
+        return f"{self.machine}-{self.pid}-{self.started}-{os.urandom(4).hex()}"
 
     def is_dead(self) -> bool:
         """Whether the process is certainly gone: it was of this machine, and no process is it now."""

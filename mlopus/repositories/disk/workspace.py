@@ -6,7 +6,6 @@ What only publishing and placing use is loaded there: most programs only read, a
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 from typing import TYPE_CHECKING
 
@@ -159,7 +158,7 @@ class LocalWorkspace:
 
     def temporary_path(self) -> Result[str, MlopusError]:
         """A path that does not exist yet, in a new folder of the temporary folder."""
-        folder = os.path.join(self.resolve(self.temp_folder), secrets.token_hex(8))
+        folder = os.path.join(self.resolve(self.temp_folder), os.urandom(8).hex())
         try:
             os.makedirs(folder)
         except OSError as error:
