@@ -21,7 +21,7 @@ from mlopus.plans.requests import (
     GetArtifact,
     PlaceArtifact,
 )
-from mlopus.plans.trees import is_used_in_place
+from mlopus.plans.trees import hit, is_used_in_place
 from mlopus.result import Failure, Result, Success, mapped
 
 TreeRequest: TypeAlias = CacheArtifact | GetArtifact | PlaceArtifact | CleanCachedArtifact
@@ -37,6 +37,12 @@ class TreeGathering:
 
     def facts(self, base: Facts, request: TreeRequest) -> Result[Facts, MlopusError]:
         """What planning the request needs, beside what `base` holds."""
+        if isinstance(request, GetArtifact):
+            answered = self._of_hit(base, request)
+            if isinstance(answered, Failure):
+                return answered
+            if (known := answered.unwrap()) is not None:
+                return Success(known)
         held = self._locator.cached(request.artifact)
         if isinstance(held, Failure):
             return held
@@ -56,6 +62,16 @@ class TreeGathering:
                 return more
             facts = more.unwrap()
         return self._with_target(facts, request) if isinstance(request, PlaceArtifact) else Success(facts)
+
+    def _of_hit(self, base: Facts, request: GetArtifact) -> Result[Facts | None, MlopusError]:
+        """The facts where an entry of the very path answers, and nothing else is to be known; else None."""
+        held = self._locator.covering(request.artifact)
+        if isinstance(held, Failure):
+            return held
+        location, cache = held.unwrap()
+        facts = attrs.evolve(base, location=location, cache=cache)
+        may_ask = _pulls_offline(facts) or needs_store(request, facts) or needs_listing(request, facts)
+        return Success(None if may_ask or hit(facts) is None else facts)
 
     def _with_manifests(self, facts: Facts, request: TreeRequest) -> Result[Facts, MlopusError]:
         cache = facts.cache
@@ -96,8 +112,7 @@ class TreeGathering:
 
     def _with_store(self, facts: Facts, request: TreeRequest) -> Result[Facts, MlopusError]:
         """What the store is like, where that may decide who answers."""
-        pulls_offline = facts.settings.mode == "offline" and facts.settings.pull_offline
-        if not pulls_offline and not needs_store(request, facts):
+        if not _pulls_offline(facts) and not needs_store(request, facts):
             return Success(facts)
         located = self._locator.located(request.artifact)
         if isinstance(located, Failure):
@@ -127,6 +142,10 @@ class TreeGathering:
         shown = _tree_to_be_shown(facts)
         found = self._repositories.workspace.target_facts(request.target, shown)
         return mapped(found, lambda target: attrs.evolve(facts, target=target))
+
+
+def _pulls_offline(facts: Facts) -> bool:
+    return facts.settings.mode == "offline" and facts.settings.pull_offline
 
 
 def _damage(entry: Entry, path: str) -> DigestMismatch:

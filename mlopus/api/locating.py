@@ -52,6 +52,20 @@ class Locator:
         held = self.cache_facts(subject.unwrap())
         return mapped(held, lambda facts: (subject.unwrap(), facts))
 
+    def covering(self, artifact: ArtifactOf) -> Result[tuple[ArtifactLocation, CacheFacts], MlopusError]:
+        """As `cached`, of entries at and above the path alone and without validators: enough for a hit."""
+        subject = self._subject_location(artifact)
+        if isinstance(subject, Failure):
+            return subject
+        location, artifacts = subject.unwrap(), self._repositories.artifacts
+        found = artifacts.covering(location.subject, location.path, with_validators=False)
+        if isinstance(found, Failure):
+            return found
+        facts = CacheFacts(
+            cache_id=artifacts.cache_id, is_writable=artifacts.is_writable, entries=found.unwrap()
+        )
+        return Success((location, facts))
+
     def cache_facts(
         self, location: ArtifactLocation, source: str | None = None
     ) -> Result[CacheFacts, MlopusError]:
