@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import place, runs, search, startup, wire
+from tests.benchmarks import hits, place, runs, search, startup, wire
 
 BENCHMARKS = {
     "startup": startup.main,
     "place": place.main,
+    "hits": hits.main,
     "runs": runs.main,
     "search": search.main,
     "wire": wire.main,
