@@ -35,15 +35,16 @@ from mlopus.plans.changes import (
 from mlopus.plans.pending import known
 from mlopus.plans.search import Page, PageToken, PushDown, SearchSpec
 from mlopus.repositories.mlflow.asking import Asking
+from mlopus.repositories.mlflow.changing import keep_in_order
 from mlopus.repositories.mlflow.creating import create_experiment, create_model, create_run, register_version
 from mlopus.repositories.mlflow.finding import find
 from mlopus.repositories.mlflow.locating import Locator
+from mlopus.repositories.mlflow.tagging import set_tags
 from mlopus.result import Failure, Result, Success
 from mlopus.wire.mlflow.experiments import (
     get_experiment_by_name_request,
     get_experiment_from_reply,
     get_experiment_request,
-    set_experiment_tag_request,
 )
 from mlopus.wire.mlflow.filter import server_searches
 from mlopus.wire.mlflow.models import (
@@ -51,8 +52,6 @@ from mlopus.wire.mlflow.models import (
     get_version_by_alias_request,
     get_version_request,
     model_from_reply,
-    set_model_tag_request,
-    set_version_tag_request,
     version_from_reply,
 )
 from mlopus.wire.mlflow.runs import (
@@ -70,11 +69,13 @@ class Operations:
     """Entities, changes, searches and histories; models and versions are asked of the registry.
 
     `text_codec` is how the texts of params and tags are read, which decides what can be pushed down.
+    `workers` is how many requests one change may send at a time.
     """
 
     transport: Asking
     registry: Asking
     text_codec: str = "plain"
+    workers: int = 1
 
     def get(self, key: EntityKey) -> Result[Record, MlopusError]:
         """The entity of that key: one request."""
@@ -95,7 +96,7 @@ class Operations:
                 assert_never(key)
 
     def send(self, change: TrackingChange) -> Result[Record | None, MlopusError]:
-        """Make a change: one request, one a tag for `SetTags`; what creates, as `creating` describes."""
+        """Make a change: one request, one a tag for `SetTags`; more as `creating` and `changing` say."""
         match change:
             case CreateExperiment() | EnsureExperiment():
                 return create_experiment(self.transport, change)
@@ -108,28 +109,14 @@ class Operations:
             case LogBatch():
                 return self.transport.do(log_batch_request(known(change.run_id), change))
             case SetTags():
-                return self._set_tags(change)
+                is_of_registry = isinstance(change.on, ModelKey | VersionKey)
+                return set_tags(self.registry if is_of_registry else self.transport, change, self.workers)
             case CreateModel() | EnsureModel():
                 return create_model(self.registry, change)
             case RegisterVersion():
                 return register_version(self.registry, change)
             case _:
-                assert_never(change)
-
-    def _set_tags(self, change: SetTags) -> Result[None, MlopusError]:
-        for key, value in change.tags.items():
-            match change.on:
-                case ExperimentKey(exp_id):
-                    done = self.transport.do(set_experiment_tag_request(exp_id, key, value))
-                case ModelKey(name):
-                    done = self.registry.do(set_model_tag_request(name, key, value))
-                case VersionKey(name, version):
-                    done = self.registry.do(set_version_tag_request(name, version, key, value))
-                case _:
-                    assert_never(change.on)
-            if isinstance(done, Failure):
-                return done
-        return Success(None)
+                return keep_in_order(self.transport, self.registry, self.get, change)
 
     def prepare(self, spec: SearchSpec) -> PushDown:
         """What the server is asked, as `mlopus.wire.mlflow.filter` decides."""

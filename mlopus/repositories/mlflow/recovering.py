@@ -1,4 +1,4 @@
-"""Creating once on a server that knows no idempotency: what a lost reply left behind is looked for."""
+"""Doing once on a server that knows no idempotency: what a lost reply left behind is looked for."""
 
 from __future__ import annotations
 
@@ -80,6 +80,26 @@ def created_once(
     return Failure(_unknown(outcome.error, mark) if outcome.may_happen_yet else outcome.error)
 
 
+def done_once(
+    asking: Asking, request: HttpRequest, is_done: Callable[[], Result[bool, MlopusError]], mark: str
+) -> Result[None, MlopusError]:
+    """Do what cannot be done twice; after a lost reply it is looked whether it is done.
+
+    Args:
+        asking: Who does it.
+        request: Not one that is sent again by itself.
+        is_done: Looks.
+        mark: What to look for, in words.
+    """
+
+    def look() -> Result[bool | None, MlopusError]:
+        found = is_done()
+        return found if isinstance(found, Failure) else Success(found.unwrap() or None)
+
+    done = created_once(asking, request, lambda _: Success(True), look, mark)
+    return done if isinstance(done, Failure) else Success(None)
+
+
 def _sent(
     asking: Asking, request: HttpRequest, read: Callable[[object], Result[R, WrongShape]]
 ) -> Result[R, MlopusError] | _Lost:
@@ -109,7 +129,7 @@ def _may_happen_yet(error: MlopusError) -> bool:
 
 def _unknown(error: MlopusError, mark: str) -> MlopusError:
     """The error, saying that the entity may be there."""
-    hint = f"The server may have created it all the same: look for {mark} before you call again."
+    hint = f"The server may have done it all the same: look for {mark} before you call again."
     match error:
         case TimedOut():
             return attrs.evolve(error, hint=f"{hint} A longer timeout_s waits for slow answers.")

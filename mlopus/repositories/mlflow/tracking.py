@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import attrs
 from immutabledict import immutabledict
@@ -48,6 +48,9 @@ from mlopus.wire.mlflow.server import (
     version_request,
 )
 from mlopus.wire.mlflow.ui import page_of
+
+_WORKERS: Final = 8
+"""Requests at a time, where one change takes many."""
 
 
 def _transport_of(tracking: MlflowTracking) -> Transport:
@@ -165,7 +168,7 @@ class MlflowTracking:
         return self._operations.get(key)
 
     def send(self, change: TrackingChange) -> Result[Record | None, MlopusError]:
-        """Make a change: one request, one a tag for `SetTags`; what creates, as `creating` describes."""
+        """Make a change: one request, one a tag for tags; else as `creating` and `changing` describe."""
         return self._operations.send(change)
 
     def prepare(self, spec: SearchSpec) -> PushDown:
@@ -186,7 +189,7 @@ class MlflowTracking:
 
     @property
     def _operations(self) -> Operations:
-        return Operations(self.transport, self.registry, self.text_codec)
+        return Operations(self.transport, self.registry, self.text_codec, _WORKERS)
 
     def url(self, key: OwnKey, exp_id: str | None = None) -> Result[str, MlopusError]:
         """The page of an entity in MLflow's UI; the experiment of a run is asked for if it is not given."""

@@ -156,8 +156,9 @@ def _missing(request: HttpRequest, status: int, said: _Said) -> Named | None:
 
 
 def _no_route(request: HttpRequest, reply: HttpReply, place: str) -> MlopusError:
-    if request.is_optional:
-        hint = "Its version of MLflow may be too old for this."
+    if request.is_optional or request.since is not None:
+        what_can = "" if request.since is None else f": servers do it since MLflow {request.since}"
+        hint = f"Its version of MLflow may be too old for this{what_can}."
         return Unsupported(action=request.name, place=place, hint=hint)
     reason = f"status {reply.status}, and no error of MLflow's"
     return UnreadableReply(place=place, request=request.name, reason=reason, excerpt=excerpt(reply.body))

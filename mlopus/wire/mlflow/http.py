@@ -42,6 +42,7 @@ class HttpRequest:
         taken: What exists already, if the server says that something does.
         is_lookup: It asks by an id alone, so an id that the server cannot read is not there either.
         is_optional: Not every MLflow server has this route.
+        since: The version of MLflow that brought this route, if not every server has it.
         patience: How long the answer may take.
     """
 
@@ -55,6 +56,7 @@ class HttpRequest:
     taken: Named | None = None
     is_lookup: bool = False
     is_optional: bool = False
+    since: str | None = None
     patience: Patience = "normal"
 
     @property
