@@ -21,7 +21,7 @@ from mlopus.domain.status import EntityKind, View
 from mlopus.domain.text import codec_named
 from mlopus.errors import MlopusError, OfflineMode, Unavailable
 from mlopus.plans.envelope import read_only_cache
-from mlopus.plans.search import Page, PageToken, SearchSpec
+from mlopus.plans.search import Page, PageToken, PushDown, SearchSpec
 from mlopus.ports.metadata_cache import MetadataCache
 from mlopus.ports.tracking import Tracking
 from mlopus.query import Query, Sorting, parse
@@ -181,10 +181,12 @@ class Evaluation:
             return
         push = self._source.prepare(spec)
         if push.is_sorted or not self._sorting.keys:
-            yield from self._matching_pages(spec, limit, is_exact=push.is_exact)
+            for page in self._matching_pages(spec, limit, push):
+                yield page
+                self._taken_at.clear()  # of rows that are given; all of a long search would be much
             return
         all_rows: list[Record] = []
-        for page in self._matching_pages(spec, None, is_exact=push.is_exact):
+        for page in self._matching_pages(spec, None, push):
             if isinstance(page, Failure):
                 yield page
                 return
@@ -193,7 +195,7 @@ class Evaluation:
             yield self._sorted(tuple(all_rows))
 
     def _matching_pages(
-        self, spec: SearchSpec, limit: int | None, *, is_exact: bool
+        self, spec: SearchSpec, limit: int | None, push: PushDown
     ) -> Iterator[Result[tuple[Record, ...], MlopusError]]:
         """Yield matching records, each once, as they come; the next page is asked for where it is needed."""
         seen: set[OwnKey] = set()
@@ -205,9 +207,11 @@ class Evaluation:
                     return
                 if limit is None:
                     pages.ask_ahead()
-                new = tuple(record for record in self._noted(page.unwrap()) if key_of(record) not in seen)
-                seen.update(key_of(record) for record in new)
-                matching = self._matching(new, is_exact=is_exact)
+                new = self._noted(page.unwrap())
+                if not push.comes_once:
+                    new = tuple(record for record in new if key_of(record) not in seen)
+                    seen.update(map(key_of, new))
+                matching = self._matching(new, is_exact=push.is_exact)
                 if isinstance(matching, Failure):
                     yield matching
                     return

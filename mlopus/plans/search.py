@@ -40,6 +40,8 @@ class PushDown:
         rechecked: What is re-checked here, with the reason.
         searches: How many searches that takes over a network, each of at least one page; 0 where no
             request is made.
+        comes_once: No row comes in two pages, whatever is changed while they are read; else callers
+            have to remember which they had.
     """
 
     is_exact: bool
@@ -47,6 +49,7 @@ class PushDown:
     evaluated: tuple[str, ...]
     rechecked: tuple[str, ...]
     searches: int = 0
+    comes_once: bool = False
 
 
 @attrs.frozen(kw_only=True)

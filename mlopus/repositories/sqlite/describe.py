@@ -49,7 +49,13 @@ def describe(spec: SearchSpec) -> PushDown:
             rechecked.append(f"{_order(key)}: {reason}")
         else:
             evaluated.append(_order(key))
-    return PushDown(is_exact=True, is_sorted=True, evaluated=tuple(evaluated), rechecked=tuple(rechecked))
+    return PushDown(
+        is_exact=True,
+        is_sorted=True,
+        evaluated=tuple(evaluated),
+        rechecked=tuple(rechecked),
+        comes_once=spec.kind == "run" and not spec.sorting.keys,  # as they were made, which never changes
+    )
 
 
 def sql_of(node: Node) -> str:
