@@ -22,28 +22,39 @@ def _is_kept(name: str) -> bool:
     return isinstance(uploadable("", name), Success)
 
 
+def case_on(server: MlflowServer) -> StoreCase:
+    own = uuid.uuid4().hex
+    folder = server.folder / "artifacts" / own
+
+    def seed(path: str, content: bytes) -> None:
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+
+    def peek(path: str) -> bytes | None:
+        target = folder / path
+        return target.read_bytes() if target.is_file() else None
+
+    return StoreCase(
+        store=MlflowArtifactsStore(transport=MlflowTracking(uri=server.uri).transport),
+        url=f"mlflow-artifacts:/{own}",
+        seed=seed,
+        peek=peek,
+        keeps_folders=False,
+        hostile=HOSTILE,
+        names={name: content for name, content in AWKWARD.items() if _is_kept(name)},
+    )
+
+
 @pytest.mark.server
 class TestProxy(ArtifactStoreContract):
     @pytest.fixture
     def case(self, mlflow_server: MlflowServer) -> StoreCase:
-        own = uuid.uuid4().hex
-        folder = mlflow_server.folder / "artifacts" / own
+        return case_on(mlflow_server)
 
-        def seed(path: str, content: bytes) -> None:
-            target = folder / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content)
 
-        def peek(path: str) -> bytes | None:
-            target = folder / path
-            return target.read_bytes() if target.is_file() else None
-
-        return StoreCase(
-            store=MlflowArtifactsStore(transport=MlflowTracking(uri=mlflow_server.uri).transport),
-            url=f"mlflow-artifacts:/{own}",
-            seed=seed,
-            peek=peek,
-            keeps_folders=False,
-            hostile=HOSTILE,
-            names={name: content for name, content in AWKWARD.items() if _is_kept(name)},
-        )
+@pytest.mark.server
+class TestProxyOfMlflow2(ArtifactStoreContract):
+    @pytest.fixture
+    def case(self, mlflow_2_server: MlflowServer) -> StoreCase:
+        return case_on(mlflow_2_server)
