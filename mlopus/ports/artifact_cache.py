@@ -9,6 +9,7 @@ from mlopus.domain.manifest import ArtifactSubject, Entry, Manifest
 from mlopus.errors import MlopusError
 from mlopus.plans.outcomes import Committed, Transferred
 from mlopus.plans.steps import CommitTree, ReusedFile, StageFiles
+from mlopus.ports.keeping import Keeping
 from mlopus.ports.meter import Meter
 from mlopus.ports.streams import TreeSink, TreeSource
 from mlopus.result import Result
@@ -51,6 +52,11 @@ class ArtifactCache(Protocol):
     @property
     def is_writable(self) -> bool:
         """Whether trees can be committed."""
+        ...
+
+    @property
+    def keeping(self) -> Keeping:
+        """Pins and recorded placements of the whole cache, of every origin."""
         ...
 
     def covering(

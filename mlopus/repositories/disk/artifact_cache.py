@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 from collections.abc import Generator
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -23,8 +24,17 @@ from mlopus.repositories.disk.manifests import RecentTrees, damaged_files, read_
 from mlopus.repositories.disk.owner import Owner, is_abandoned
 from mlopus.result import Failure, Result, Success, mapped
 
+if TYPE_CHECKING:
+    from mlopus.repositories.sqlite.keeping import SqliteKeeping
+
 _LOGGER = logging.getLogger("mlopus")
 _LONGEST_WAIT_S = 3600.0
+
+
+def _keeping_of(cache: DiskArtifactCache) -> SqliteKeeping:
+    from mlopus.repositories.sqlite.keeping import SqliteKeeping  # noqa: PLC0415 (as late as it is opened)
+
+    return SqliteKeeping(cache.folder)
 
 
 @attrs.frozen
@@ -44,6 +54,9 @@ class DiskArtifactCache:
     folder: str
     origin: Origin
     write_protect: bool = attrs.field(default=True, kw_only=True)
+    keeping: SqliteKeeping = attrs.field(
+        init=False, eq=False, repr=False, default=attrs.Factory(_keeping_of, takes_self=True)
+    )
     _recent: RecentTrees = attrs.field(factory=RecentTrees, eq=False, repr=False, kw_only=True)
 
     @property

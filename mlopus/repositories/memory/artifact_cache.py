@@ -18,6 +18,7 @@ from mlopus.domain.paths import overlaps, path_below, relative_path
 from mlopus.errors import MlopusError, NotCached, NotFound, StoreFailed
 from mlopus.ports.artifact_cache import Staging
 from mlopus.ports.streams import TreeSource
+from mlopus.repositories.memory.keeping import MemoryKeeping
 from mlopus.repositories.memory.materialised import Materialised
 from mlopus.result import Failure, Result, Success, mapped
 
@@ -39,14 +40,15 @@ class HeldTrees:
         self.lock = threading.RLock()
         self.turns: dict[tuple[ArtifactSubject, str], threading.RLock] = {}
         self.materialised = Materialised()
+        self.keeping = MemoryKeeping()
 
     def __getstate__(self) -> dict[str, Any]:
         with self.lock:
             entries = {subject: dict(held) for subject, held in self.entries.items()}
-            return {"trees": dict(self.trees), "entries": entries}
+            return {"trees": dict(self.trees), "entries": entries, "keeping": self.keeping}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.trees, self.entries = state["trees"], state["entries"]
+        self.trees, self.entries, self.keeping = state["trees"], state["entries"], state["keeping"]
         self.lock, self.turns, self.materialised = threading.RLock(), {}, Materialised()
 
 
@@ -66,6 +68,11 @@ class MemoryArtifactCache:
     cache_id: str = attrs.field(factory=lambda: f"memory-{os.urandom(8).hex()}")
     is_writable: bool = True
     held: HeldTrees = attrs.field(factory=HeldTrees, eq=False, repr=False)
+
+    @property
+    def keeping(self) -> MemoryKeeping:
+        """Pins and recorded placements; where nothing can be committed, nothing can be recorded."""
+        return self.held.keeping if self.is_writable else MemoryKeeping(is_writable=False)
 
     def covering(
         self, subject: ArtifactSubject, path: str, *, with_validators: bool = True

@@ -138,12 +138,14 @@ def _checked(connection: sqlite3.Connection, schema: Schema) -> State:
 
 def _state(connection: sqlite3.Connection, schema: Schema) -> State:
     (application_id,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    version = schema.version_of(connection)
     is_empty = connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
     if is_empty and application_id == 0 and version == 0:
         return "empty"
     if application_id != schema.application_id:
         raise Unusable("it is a database of another program", "Move it away, or use another folder.")
+    if schema.is_shared and version == 0:
+        return "empty"
     if version > schema.version:
         reason = f"it was written by a newer mlopus (format {version}, this one knows {schema.version})"
         raise Unusable(reason, "Upgrade mlopus, or use another folder.")

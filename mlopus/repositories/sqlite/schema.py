@@ -88,18 +88,51 @@ NUMBERING: Final = ("CREATE TABLE numbering (rid INTEGER PRIMARY KEY, highest IN
 """Of models of which versions were deleted, the highest number that one had: none is given again."""
 
 
+KEEPING: Final = (
+    """CREATE TABLE pin (
+        origin TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        subject NOT NULL,
+        path NOT NULL,
+        PRIMARY KEY (origin, kind, subject, path)
+    ) WITHOUT ROWID""",
+    """CREATE TABLE placement (
+        target PRIMARY KEY NOT NULL,
+        tree_key TEXT NOT NULL,
+        path NOT NULL
+    ) WITHOUT ROWID""",
+)
+
+
 @attrs.frozen(kw_only=True)
 class Schema:
-    """A kind of database: `application_id` tells it from others, `migrations` made it what it is."""
+    """A kind of database: `application_id` tells it from others, `migrations` made it what it is.
+
+    Several sets of tables may share one file (`is_shared`): each is known by its name in the table of
+    migrations, and is made when it is first written to, whichever came first.
+    """
 
     name: str
     application_id: int
     migrations: tuple[tuple[str, tuple[str, ...]], ...]
+    is_shared: bool = False
 
     @property
     def version(self) -> int:
         """The number that a database with all migrations carries."""
         return len(self.migrations)
+
+    def version_of(self, connection: sqlite3.Connection) -> int:
+        """How many migrations a database has had, which may be more than this mlopus knows."""
+        if not self.is_shared:
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            return int(version)
+        known = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '_sqlite_migrations'"
+        if connection.execute(known).fetchone() is None:
+            return 0
+        applied = "SELECT count(*) FROM _sqlite_migrations WHERE migration_set = ?"
+        (version,) = connection.execute(applied, (self.name,)).fetchone()
+        return int(version)
 
     def migrate(self, connection: sqlite3.Connection) -> None:
         """Apply the migrations that are missing, inside the transaction of the caller."""
@@ -110,7 +143,8 @@ class Schema:
             migrations(name=name)(_Statements(name, statements))
         migrations.apply(Database(connection, recursive_triggers=False, execute_plugins=False))
         connection.execute(f"PRAGMA application_id = {self.application_id}")
-        connection.execute(f"PRAGMA user_version = {self.version}")
+        if not self.is_shared:
+            connection.execute(f"PRAGMA user_version = {self.version}")
 
 
 class _Statements:
@@ -132,4 +166,9 @@ TRACKING_SCHEMA: Final = Schema(
     name="mlopus.tracking",
     application_id=0x6D6C4F74,
     migrations=(("entities", ENTITIES), ("tracking", TRACKING), ("numbering", NUMBERING)),
+)
+JOURNAL_ID: Final = 0x6D6C4F6A
+"""Of `journal.db`, which holds several sets of tables."""
+KEEPING_SCHEMA: Final = Schema(
+    name="mlopus.keeping", application_id=JOURNAL_ID, migrations=(("keeping", KEEPING),), is_shared=True
 )

@@ -1,0 +1,48 @@
+"""The keeping port: what a cache must not lose, recorded so that it survives everything but the disk."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from mlopus.errors import MlopusError
+from mlopus.plans.keeping import HeldTree, Pin, Placement
+from mlopus.result import Result
+
+
+class Keeping(Protocol):
+    """Pins and recorded placements of a whole cache, of every origin. Thread-safe; picklable.
+
+    What cannot be read fails, and is never taken for nothing: then nothing may be evicted.
+    """
+
+    def pins(self) -> Result[tuple[Pin, ...], MlopusError]:
+        """All pins, sorted by origin, subject and path."""
+        ...
+
+    def pin(self, pin: Pin) -> Result[None, MlopusError]:
+        """Record a pin; one that is there already stays. On return it survives a power failure."""
+        ...
+
+    def unpin(self, pins: tuple[Pin, ...]) -> Result[None, MlopusError]:
+        """Forget pins: all of them or none. Those that are not there are no error."""
+        ...
+
+    def placements(self) -> Result[tuple[Placement, ...], MlopusError]:
+        """All recorded placements, sorted by target."""
+        ...
+
+    def record(self, placement: Placement) -> Result[None, MlopusError]:
+        """Record a placement, in place of an older one at the same target."""
+        ...
+
+    def forget(self, placements: tuple[Placement, ...]) -> Result[None, MlopusError]:
+        """Forget placements, unless another one was recorded at their target since."""
+        ...
+
+
+class HoldsTrees(Protocol):
+    """Whoever needs trees of the cache for some time: a journal of unsent writes, say."""
+
+    def held_trees(self) -> Result[tuple[HeldTree, ...], MlopusError]:
+        """The trees it needs now, sorted by key. What cannot be read fails, and nothing is evicted."""
+        ...
