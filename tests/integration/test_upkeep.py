@@ -124,7 +124,8 @@ def test_a_model_is_renamed_with_its_versions_and_aliases(world: World) -> None:
     model = or_raise(world.model.rename(name))
 
     assert or_raise(model.get_version("@champion")).version == "1"
-    assert or_raise(world.store.offline.get_model_version((name, 2))).model == model
+    cached = or_raise(world.store.offline.get_model_version((name, 2))).model
+    assert (cached.name, cached.tags, cached.aliases) == (name, model.tags, {"champion": "1"})
     assert isinstance(world.api.get_model(old).failure(), errors.NotFound)
     assert isinstance(world.store.offline.get_model(old).failure(), errors.NotCached)
 

@@ -19,14 +19,16 @@ from mlopus.domain.keys import (
     key_of,
     kind_of,
 )
-from mlopus.domain.records import ExperimentRecord, ModelRecord, Record, VersionRecord
+from mlopus.domain.records import ExperimentRecord, ModelRecord, Record, RunRecord, VersionRecord
 from mlopus.domain.text import TextCodec, codec_named
 from mlopus.errors import MlopusError, NotCached
+from mlopus.plans.changes import TrackingChange
+from mlopus.plans.effects import reaches
 from mlopus.plans.search import Page, PageToken, PushDown, SearchSpec
 from mlopus.plans.steps import ReflectChange
 from mlopus.ports.metadata_cache import CachedRecord
 from mlopus.repositories.memory.rows import PREDICATE, may_see, page_of
-from mlopus.repositories.reflecting import reflected
+from mlopus.repositories.reflecting import created_by, keys_looked_up, outdated_by, reflected
 from mlopus.result import Failure, Result, Success
 
 PLACE = "the cache in memory"
@@ -106,10 +108,23 @@ class MemoryMetadataCache:
     def reflect(self, step: ReflectChange) -> Result[None, MlopusError]:
         """Let what is cached follow a change."""
         with self._rows.lock:
-            kept = reflected(step, self._rows.by_key.get)
-            if kept is not None:
-                self.put((kept.record,), kept.as_of)
+            created = created_by(step, lambda key: key in self._rows.by_key)
+            if created is not None:
+                return self.put((created.record,), created.as_of)
+            self._follow(step.change)
         return Success(None)
+
+    def _follow(self, change: TrackingChange) -> None:
+        rows = self._rows.by_key
+        own, above = keys_looked_up(change), reaches(change)
+        held = {key: row.record for key, row in rows.items() if key in own or _is_below(row.record, above)}
+        after = reflected(change, held)
+        outdated = outdated_by(change)
+        for key in tuple(rows):
+            if key in after.gone or (outdated is not None and _is_of_model(rows[key].record, outdated)):
+                del rows[key]
+        for key, record in after.changed:
+            rows[key_of(record)] = CachedRecord(record=record, as_of=rows.pop(key).as_of)
 
     def prepare(self, spec: SearchSpec) -> PushDown:  # noqa: ARG002 (every search is evaluated whole)
         """The whole query is evaluated, in memory."""
@@ -142,6 +157,20 @@ class MemoryMetadataCache:
         with self._rows.lock:
             self._rows.by_key.clear()
         return Success(None)
+
+
+def _is_below(record: Record, above: tuple[ExperimentKey | ModelKey, ...]) -> bool:
+    match record:
+        case RunRecord():
+            return ExperimentKey(record.exp_id) in above
+        case VersionRecord():
+            return ModelKey(record.name) in above
+        case _:
+            return False
+
+
+def _is_of_model(record: Record, model: ModelKey) -> bool:
+    return key_of(record) == model or _is_below(record, (model,))
 
 
 def _carries(record: Record, key: AliasKey) -> bool:

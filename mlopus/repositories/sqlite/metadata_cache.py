@@ -12,7 +12,7 @@ from typing import Final, Literal, TypeVar
 
 import attrs
 
-from mlopus.domain.keys import EntityKey, ExperimentKey, OwnKey, kind_of
+from mlopus.domain.keys import EntityKey, ExperimentKey, kind_of
 from mlopus.domain.origin import Origin
 from mlopus.domain.records import Record
 from mlopus.domain.text import codec_named
@@ -20,7 +20,6 @@ from mlopus.errors import MlopusError, NotCached
 from mlopus.plans.search import Page, PageToken, PushDown, SearchSpec
 from mlopus.plans.steps import ReflectChange
 from mlopus.ports.metadata_cache import CachedRecord
-from mlopus.repositories.reflecting import reflected
 from mlopus.repositories.sqlite.database import Database
 from mlopus.repositories.sqlite.rows import Rows
 from mlopus.repositories.sqlite.schema import CACHE_SCHEMA
@@ -74,8 +73,10 @@ class SqliteMetadataCache:
         """The entity of that key, without parents. NotCached if it never was."""
 
         def look(rows: Rows) -> Result[CachedRecord, MlopusError]:
-            found = _cached(rows, key)
-            return self._never_cached(key) if found is None else Success(found)
+            found = rows.get(key)
+            if found is None:
+                return self._never_cached(key)
+            return Success(CachedRecord(record=found.record, as_of=found.as_of))
 
         return self._read(look, lambda: self._never_cached(key))
 
@@ -90,17 +91,13 @@ class SqliteMetadataCache:
 
     def reflect(self, step: ReflectChange) -> Result[None, MlopusError]:
         """Let what is cached follow a change; see `ReflectChange`. Rows that are not cached stay so."""
+        from mlopus.repositories.sqlite.following import follow  # noqa: PLC0415 (writes load on use)
 
-        def follow(rows: Rows) -> Result[None, MlopusError]:
-            def cached(key: OwnKey) -> CachedRecord | None:
-                return _cached(rows, key)
-
-            kept = reflected(step, cached)
-            if kept is not None:
-                rows.put((kept.record,), kept.as_of)
+        def let_follow(rows: Rows) -> Result[None, MlopusError]:
+            follow(rows, step)
             return Success(None)
 
-        return self._write(follow)
+        return self._write(let_follow)
 
     def prepare(self, spec: SearchSpec) -> PushDown:
         """What the cache would evaluate of a search. No I/O."""
@@ -164,11 +161,6 @@ class SqliteMetadataCache:
     def _never_cached(self, key: EntityKey) -> Failure[MlopusError]:
         place = f"{self.folder} from {self.origin}"
         return Failure(NotCached(kind=kind_of(key), key=str(key), place=place))
-
-
-def _cached(rows: Rows, key: EntityKey) -> CachedRecord | None:
-    found = rows.get(key)
-    return None if found is None else CachedRecord(record=found.record, as_of=found.as_of)
 
 
 def _origin_text(origin: Origin) -> str:

@@ -1,4 +1,4 @@
-"""What a metadata cache must do. The part on searches is in a file of its own."""
+"""What a metadata cache must do. Searches, and changes of more than one entity, are in files of their own."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ from mlopus.testing.contracts.metadata_cache_case import (
     VERSION,
     CacheCase,
 )
+from mlopus.testing.contracts.metadata_cache_following import MetadataCacheFollowingContract
 from mlopus.testing.contracts.metadata_cache_search import MetadataCacheSearchContract
 from mlopus.testing.contracts.tracking_case import (
     batch,
@@ -44,7 +45,7 @@ from mlopus.testing.contracts.tracking_case import (
 )
 
 
-class MetadataCacheContract(MetadataCacheSearchContract):
+class MetadataCacheContract(MetadataCacheSearchContract, MetadataCacheFollowingContract):
     """Inherit from this, name the class `Test…`, and give a fixture `case`: a `CacheCase`."""
 
     def test_an_empty_cache_was_never_given_anything(self, case: CacheCase) -> None:
