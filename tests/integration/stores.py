@@ -45,13 +45,14 @@ def open_store(kind: str, request: pytest.FixtureRequest, folder: Path) -> Store
     if kind == "memory":
         api = mlopus.testing.in_memory()
         return Store(api=api, offline=api.in_offline_mode, folder=folder, asks_a_server=False)
-    uri = server_uri(request) if kind == "server" else _own_uri(kind, folder)
+    servers = {"server": "mlflow_server", "old server": "mlflow_2_server"}
+    uri = _server_uri(request, servers[kind]) if kind in servers else _own_uri(kind, folder)
     cache = folder / "cache"
     return Store(
         api=mlopus.connect(uri, cache_dir=cache),
         offline=mlopus.connect(uri, cache_dir=cache, offline_mode=True),
         folder=folder,
-        asks_a_server=kind == "server",
+        asks_a_server=kind in servers,
     )
 
 
@@ -62,5 +63,9 @@ def _own_uri(kind: str, folder: Path) -> str:
 
 def server_uri(request: pytest.FixtureRequest) -> str:
     """The address of the shared server, which is started only where it is asked for."""
-    server: MlflowServer = request.getfixturevalue("mlflow_server")
+    return _server_uri(request, "mlflow_server")
+
+
+def _server_uri(request: pytest.FixtureRequest, fixture: str) -> str:
+    server: MlflowServer = request.getfixturevalue(fixture)
     return server.uri

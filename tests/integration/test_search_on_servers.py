@@ -13,6 +13,7 @@ from tests.integration.searches import FIELDS, GROUPS, queries, searches_for, so
 
 pytestmark = pytest.mark.server
 KINDS = tuple(FIELDS)
+LONG = ("x" * 7000, "é" * 3000)
 
 
 @pytest.fixture(scope="module", params=["mlflow_2_server", "mlflow_server"])
@@ -77,3 +78,23 @@ def test_queries_of_every_shape_find_what_the_predicate_finds(
     found = searched.found(kind, among_ours(searched, kind, query), sorting)
 
     assert found == searched.wanted(kind, query, sorting)
+
+
+def test_what_no_address_holds_is_searched_for_all_the_same(searched: Searched) -> None:
+    known = [run["id"] for run in searched.documents["run"]]
+    many = [f"{number:032x}" for number in range(300)]
+    asked: list[tuple[str, dict[str, Any]]] = [
+        *(("model", {"name": text}) for text in LONG),
+        *(("model", {"tags.mlflow.note": text}) for text in LONG),
+        *(("model version", {"source": {"$nin": [text]}}) for text in LONG),
+        *(("model version", {"tags.stage": {"$in": [text, "adam"]}}) for text in LONG),
+        ("model version", {"run.id": {"$in": [*many, *known]}}),
+    ]
+
+    wrong = [
+        (kind, list(query))
+        for kind, query in asked
+        if searched.found(kind, query) != searched.wanted(kind, query)
+    ]
+
+    assert wrong == []

@@ -52,7 +52,7 @@ class Quoted:
         )
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=(*KINDS, pytest.param("old server", marks=pytest.mark.server)))
 def quoted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Quoted:
     folder: Path = tmp_path_factory.mktemp("quoted")
     return Quoted(open_store(request.param, request, folder))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
+from urllib.parse import quote
 
 import pytest
 
@@ -261,6 +262,55 @@ def test_versions_of_one_model_come_in_order_of_their_numbers() -> None:
 
 def test_versions_of_several_models_do_not() -> None:
     assert not asked({}, [("version", -1)], kind="model version").push_down.is_sorted
+
+
+IDS = [f"{number:032x}" for number in range(1000)]
+OF_A_REGISTRY: list[tuple[EntityKind, dict[str, Any]]] = [
+    ("model", {"name": "é" * 3000}),
+    ("model", {"tags.mlflow.note": "y" * 7000}),
+    ("model", {"tags.note": {"$regex": "y" * 7000}}),
+    ("model", {"$and": [{f"tags.mlflow.{number}": "y" * 500} for number in range(10)]}),
+    ("model version", {"source": "s3://" + "/" * 2000}),
+    ("model version", {"run.id": {"$in": IDS[:300]}}),
+    ("model version", {"run.id": {"$in": IDS}, "version": {"$gt": 3}}),
+]
+
+
+@pytest.mark.parametrize(("kind", "query"), OF_A_REGISTRY)
+def test_what_is_asked_of_a_registry_fits_into_an_address(kind: EntityKind, query: dict[str, Any]) -> None:
+    sizes = [len(quote(filter_, safe="")) for filter_ in filters(asked(query, kind=kind))]
+
+    assert max(sizes) < 3200
+
+
+@pytest.mark.parametrize(("kind", "query"), [*OF_A_REGISTRY[:5], OF_A_REGISTRY[6]])
+def test_what_is_too_long_for_an_address_is_checked_here(kind: EntityKind, query: dict[str, Any]) -> None:
+    told = asked(query, kind=kind).push_down
+
+    assert (told.is_exact, told.rechecked[-1]) == (
+        False,
+        "a condition is too long for the address of a request",
+    )
+
+
+def test_a_list_that_is_too_long_for_an_address_is_asked_for_in_parts() -> None:
+    found = asked({"run.id": {"$in": IDS[:300]}, "version": {"$gt": 3}}, kind="model version")
+
+    of_runs = [next(c for c in search.clauses if c.key == "run_id") for search in found.searches[:5]]
+    assert [value for clause in of_runs for value in cast("tuple[str, ...]", clause.operand)] == IDS[:300]
+    assert {search.clauses[1].key for search in found.searches} == {"version_number"}
+    assert (len(found.searches), found.push_down.is_exact) == (10, True)
+
+
+def test_a_text_with_a_quote_is_no_member_of_a_list_that_old_servers_read() -> None:
+    assert filters(asked({"id": {"$in": ["it's", "a"]}})) == [
+        'attributes.run_id = "it\'s"',
+        "attributes.run_id = 'a'",
+    ]
+
+
+def test_what_is_asked_in_the_body_of_a_request_may_be_long() -> None:
+    assert filters(asked({"name": "é" * 3000})) == [f"attributes.run_name = '{'é' * 3000}'"]
 
 
 def test_what_is_asked_is_told_in_the_servers_words() -> None:

@@ -7,8 +7,10 @@ server for a part of a query, and is never less than what the part finds; `reaso
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from itertools import product
 from typing import Final, Literal, TypeAlias, assert_never
+from urllib.parse import quote
 
 import attrs
 
@@ -115,6 +117,54 @@ def complement(part: Pushed, always_there: frozenset[str]) -> Pushed | None:
     if opposite is None or clause.key not in always_there:
         return None
     return Pushed(((attrs.evolve(clause, op=opposite),),))
+
+
+def fitted(part: Pushed, most_bytes: int) -> Pushed:
+    """The same, asked for by filters that take no more bytes in an address.
+
+    A long list of values is asked for in parts; what is too long by itself is checked here.
+    """
+    branches = tuple(shorter for branch in part.branches for shorter in _in_parts(branch, most_bytes))
+    if len(branches) > MAX_BRANCHES:
+        branches = part.branches
+    short = tuple(_without_the_longest(branch, most_bytes) for branch in branches)
+    if short == part.branches:
+        return part
+    dropped = sum(map(len, short)) < sum(map(len, branches))
+    reasons = (*part.reasons, "a condition is too long for the address of a request") if dropped else part.reasons
+    return Pushed(((),) if () in short else tuple(dict.fromkeys(short)), tuple(dict.fromkeys(reasons)))
+
+
+def _in_parts(branch: Branch, most_bytes: int) -> Iterator[Branch]:
+    """The branch for one part of its first list after another, if it is too long otherwise."""
+    number = next((n for n, clause in enumerate(branch) if clause.op == "IN"), None)
+    if number is None or _length_bytes(branch) <= most_bytes:
+        yield branch
+        return
+    clause = branch[number]
+    assert isinstance(clause.operand, tuple)  # noqa: S101 (it is of IN)
+    part: tuple[str, ...] = ()
+    parts: list[tuple[str, ...]] = []
+    others = _length_bytes(tuple(c for c in branch if c is not clause))
+    for value in clause.operand:
+        longer = (*part, value)
+        if part and others + _length_bytes((attrs.evolve(clause, operand=longer),)) > most_bytes:
+            parts.append(part)
+            longer = (value,)
+        part = longer
+    for each in (*parts, part):
+        yield tuple(attrs.evolve(c, operand=each) if n == number else c for n, c in enumerate(branch))
+
+
+def _without_the_longest(branch: Branch, most_bytes: int) -> Branch:
+    while _length_bytes(branch) > most_bytes:
+        longest = max(branch, key=lambda clause: _length_bytes((clause,)))
+        branch = tuple(clause for clause in branch if clause is not longest)
+    return branch
+
+
+def _length_bytes(branch: Branch) -> int:
+    return len(quote(" AND ".join(map(str, branch)), safe="", errors="surrogatepass"))
 
 
 def is_key(key: str) -> bool:

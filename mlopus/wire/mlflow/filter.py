@@ -19,7 +19,16 @@ from mlopus.domain.status import EntityKind
 from mlopus.domain.text import TextCodec
 from mlopus.plans.search import PushDown, SearchSpec
 from mlopus.query.ast import And, Leaf, Node, Nor, Not, Or, Sorting
-from mlopus.wire.mlflow.clauses import Branch, Clause, Pushed, all_of, any_of, complement, not_pushed
+from mlopus.wire.mlflow.clauses import (
+    Branch,
+    Clause,
+    Pushed,
+    all_of,
+    any_of,
+    complement,
+    fitted,
+    not_pushed,
+)
 from mlopus.wire.mlflow.leaves import (
     LeafRule,
     encoded_text,
@@ -35,6 +44,9 @@ PROMPT: Final = Clause("tag", "mlflow.prompt.is_prompt", "=", "true")
 """What a registry's search must say to be told of prompts, which are models and versions too."""
 
 SHOWN_EXPERIMENTS: Final = 5
+LONGEST_IN_AN_ADDRESS_BYTES: Final = 3000
+"""A registry is searched by GET, and gunicorn takes 4094 bytes for the whole line of a request."""
+
 _ALWAYS_THERE: Final = frozenset(
     {"attributes.run_id", "attributes.status", "exp.id", "name", "version_number"}
 )
@@ -77,6 +89,8 @@ def server_searches(spec: SearchSpec, codec: TextCodec) -> ServerSearches:
         codec: How values became the texts that the server compares.
     """
     pushed = _push(spec.query.root, _rules(spec.kind, codec))
+    if spec.kind in ("model", "model version"):
+        pushed = fitted(pushed, LONGEST_IN_AN_ADDRESS_BYTES)
     searches = tuple(search for branch in pushed.branches if (search := _search(spec, branch)) is not None)
     if spec.kind in ("model", "model version"):
         searches = () if spec.view == "deleted" else _with_prompts(searches)

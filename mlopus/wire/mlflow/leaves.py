@@ -45,18 +45,20 @@ _MAX_IDS: Final = 1000
 def text_attribute(name: str, *, takes_in: bool) -> LeafRule:
     """A text that is the same on the server: equality is exact."""
 
+    def one_by_one(path: Path, values: tuple[Value, ...]) -> Pushed:
+        return any_of(tuple(rule(Compare(path, "eq", value)) for value in values))
+
     def rule(leaf: Leaf) -> Pushed:
         match leaf:
             case Compare(_, "eq", str(value)) if is_literal(value) and value:
                 return _clause("attribute", name, "=", value)
             case In(_, values, ()) if takes_in and 0 < len(values) <= _MAX_IDS:
-                texts = tuple(
-                    value for value in values if isinstance(value, str) and is_literal(value) and value
-                )
+                texts = tuple(value for value in values if isinstance(value, str) and _is_member(value))
                 if len(texts) == len(values):
                     return _clause("attribute", name, "IN", texts)
+                return one_by_one(leaf.path, values)
             case In(_, values, ()):
-                return any_of(tuple(rule(Compare(leaf.path, "eq", value)) for value in values))
+                return one_by_one(leaf.path, values)
             case Regex(_, pattern):
                 return _found_by_part(leaf.path, "attribute", name, _literal_part(pattern))
             case _:
@@ -239,6 +241,11 @@ def _literal_part(pattern: re.Pattern[str]) -> str | None:
     """The text that a pattern without any syntax looks for."""
     plain = _PLAIN_PATTERN.fullmatch(pattern.pattern)
     return plain[1] if plain and pattern.flags == re.compile("").flags else None
+
+
+def _is_member(text: str) -> bool:
+    """Whether a text can be written in a list, in which old servers read no double quotes."""
+    return text != "" and "'" not in text and is_literal(text)
 
 
 def _is_whole(value: float) -> bool:
