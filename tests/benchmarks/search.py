@@ -1,5 +1,7 @@
 """What searching and filling a cache of many runs costs: `python -m tests.benchmarks.search --runs 100000`.
 
+`--curve 1000 10000 100000` shows what each search costs against the size of the cache.
+
 Each run has 50 values: 20 params, 20 metrics, 10 tags. A search is timed to its first 100 entities,
 in a fresh process whose memory is measured too, beside the peer: the query's predicate on every row.
 """
@@ -15,7 +17,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from random import Random
@@ -99,13 +101,13 @@ def _run(number: int, random: Random) -> RunRecord:
     )
 
 
-def fill(folder: str, count: int) -> tuple[float, float]:
+def fill(folder: str, count: int, seed: int = 1) -> tuple[float, float]:
     """Put runs into a cache; answers how many new ones a second at the end, and how many refreshed."""
     cache = SqliteMetadataCache(folder, ORIGIN)
     cache.put(EXPS, START).unwrap()
     batch: tuple[RunRecord, ...] = ()
     new_s = 0.0
-    for batch in make_runs(count):
+    for batch in make_runs(count, seed):
         new_s = _seconds(partial(cache.put, batch, START))
     changed = tuple(
         attrs.evolve(run, metrics=run.metrics | {f"m{each}": -run.metrics[f"m{each}"] for each in range(17)})
@@ -191,18 +193,44 @@ def predicate_alone(count: int) -> tuple[int, float]:
     return counts[0], statistics.median(took)
 
 
+def grown(sizes: Sequence[int], folder: str) -> dict[int, tuple[Found, ...]]:
+    """Every search at each size of one cache that grows."""
+    found: dict[int, tuple[Found, ...]] = {}
+    held = 0
+    for size in sizes:
+        fill(folder, size - held, seed=size)
+        held = size
+        found[size] = _searched_elsewhere(folder)[0]
+    return found
+
+
+def _searched_elsewhere(folder: str) -> tuple[tuple[Found, ...], float]:
+    """As `search`, in a fresh process."""
+    command = [sys.executable, "-m", "tests.benchmarks.search", "--in", folder]
+    told = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return tuple(Found(**row) for row in told["found"]), told["grown_mb"]
+
+
+def curve(sizes: Sequence[int]) -> None:
+    """Print what each search costs against how many runs there are."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = grown(sizes, folder)
+    print("".join(f"{size:12,}" for size in sizes), " runs: milliseconds to the first 100")
+    for number, name in enumerate(SEARCHES):
+        print("".join(f"{found[size][number].median_ms:12.2f}" for size in sizes), f" {name}")
+
+
 def main(runs: int = 20_000) -> None:
     """Print the table."""
     with tempfile.TemporaryDirectory() as folder:
         new, refreshed = fill(folder, runs)
         print(f"{runs:,} runs of 50 values")
         print(f"  {new:9,.0f} new, {refreshed:,.0f} refreshed a second, in a batch of {BATCH}")
-        command = [sys.executable, "-m", "tests.benchmarks.search", "--in", folder]
-        told = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-        for row in told["found"]:
-            print(f"  {row['median_ms']:9.2f} ms  {row['name']}")
-        ours = next(row["median_ms"] for row in told["found"] if row["name"] == PEER)
-        print(f"  {told['grown_mb']:9.1f} MB more memory")
+        found, grown_mb = _searched_elsewhere(folder)
+        for row in found:
+            print(f"  {row.median_ms:9.2f} ms  {row.name}")
+        ours = next(row.median_ms for row in found if row.name == PEER)
+        print(f"  {grown_mb:9.1f} MB more memory")
         print(f"  {by_predicate(folder) / ours:9,.0f} x  the predicate on every row, for '{PEER}'")
     alone = predicate_alone(DOCUMENTS)[1]
     print(f"  {alone:9.2f} ms  the predicate alone, three conditions, {DOCUMENTS:,} documents")
@@ -211,9 +239,12 @@ def main(runs: int = 20_000) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=20_000)
+    parser.add_argument("--curve", type=int, nargs="+", help="instead: the searches at each of these sizes")
     parser.add_argument("--in", dest="folder", default=None, help="a filled cache, to be searched")
     arguments = parser.parse_args()
-    if arguments.folder is None:
+    if arguments.curve is not None:
+        curve(arguments.curve)
+    elif arguments.folder is None:
         main(arguments.runs)
     else:
         rows, grown_mb = search(arguments.folder)

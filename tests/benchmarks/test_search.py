@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.benchmarks.search import SEARCHES, THREE, by_predicate, fill, make_runs, predicate_alone, search
+from tests.benchmarks.search import (
+    SEARCHES,
+    THREE,
+    by_predicate,
+    fill,
+    grown,
+    make_runs,
+    predicate_alone,
+    search,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,3 +48,13 @@ def test_the_predicate_alone_finds_what_the_search_finds(tmp_path: Path) -> None
     counts = {found.name: found.count for found in search(str(tmp_path))[0]}
 
     assert predicate_alone(300)[0] == counts[THREE] > 0
+
+
+def test_the_cache_of_the_curve_grows(tmp_path: Path) -> None:
+    found = grown((20, 60), str(tmp_path))
+
+    everything = "by time, newest first"
+    assert {size: {row.name: row.count for row in rows}[everything] for size, rows in found.items()} == {
+        20: 20,
+        60: 60,
+    }
