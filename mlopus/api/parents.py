@@ -27,14 +27,17 @@ _IDS_AT_ONCE: Final = 500
 
 
 class Parents:
-    """Reads the parents that rows of one kind have, and remembers them for one evaluation."""
+    """Reads the parents that rows of one kind have, and remembers them for one evaluation.
+
+    `may_search`: a server is asked, and nobody else, so that a search saves requests.
+    """
 
     def __init__(self, api: ApiCore, kind: EntityKind, fields: frozenset[str]) -> None:
         self._repositories = api.repositories
         self._recent = api.recent_parents
         ask = ask_by_mode(settings_facts(api.settings))
         costs = self._repositories.tracking.facts.requests_cost
-        self._may_search = costs and ask == (AskServer(),)
+        self.may_search = costs and ask == (AskServer(),)
         self._reader = Reader(self._repositories, self._recent, ask, ())
         self._kind: EntityKind = kind
         self._fields = fields
@@ -89,7 +92,7 @@ class Parents:
 
     def _read(self, keys: tuple[OwnKey, ...]) -> Result[None, MlopusError]:
         runs = self._missing(key for key in keys if isinstance(key, RunKey))
-        if len(runs) > MOST_READ_ONE_BY_ONE and self._may_search:
+        if len(runs) > MOST_READ_ONE_BY_ONE and self.may_search:
             searched = self._search_runs({key.id for key in runs if isinstance(key, RunKey)})
             if isinstance(searched, Failure):
                 return searched

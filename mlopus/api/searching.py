@@ -10,13 +10,14 @@ import attrs
 from immutabledict import immutabledict
 
 from mlopus.api.core import ApiCore
+from mlopus.api.narrowing import MOST_RUNS, of_runs, runs_to_find_first, search_for_runs
 from mlopus.api.paging import Pages
 from mlopus.api.parents import Parents
 from mlopus.api.views import Viewer
 from mlopus.domain.documents import Document, document_of, tie_of
 from mlopus.domain.entities import Entity
 from mlopus.domain.keys import OwnKey, key_of
-from mlopus.domain.records import ExperimentRecord, Record
+from mlopus.domain.records import ExperimentRecord, Record, RunRecord
 from mlopus.domain.status import EntityKind, View
 from mlopus.domain.text import codec_named
 from mlopus.errors import MlopusError, OfflineMode, Unavailable
@@ -134,7 +135,7 @@ class Evaluation:
         """The search as its evaluator takes it: runs are searched in experiments that are named."""
         if self._kind != "run":
             return Success(self.spec_in((), limit))
-        chosen = Success((exp_id,)) if exp_id is not None else self._exp_ids()
+        chosen = Success((exp_id,)) if exp_id is not None else self._exp_ids(self._query, self._view)
         return chosen if isinstance(chosen, Failure) else Success(self.spec_in(chosen.unwrap(), limit))
 
     def spec_in(self, exp_ids: tuple[str, ...], limit: int | None) -> SearchSpec:
@@ -179,6 +180,11 @@ class Evaluation:
         spec = made.unwrap()
         if self._kind == "run" and not spec.exp_ids:
             return
+        narrower = self._of_runs_that_match(spec)
+        if isinstance(narrower, Failure):
+            yield narrower
+            return
+        spec = narrower.unwrap()
         push = self._source.prepare(spec)
         if push.is_sorted or not self._sorting.keys:
             for page in self._matching_pages(spec, limit, push):
@@ -243,14 +249,34 @@ class Evaluation:
         self._parents.saw(*page.beside)
         return page.records
 
-    def _exp_ids(self) -> Result[tuple[str, ...], MlopusError]:
+    def _of_runs_that_match(self, spec: SearchSpec) -> Result[SearchSpec, MlopusError]:
+        """The search for versions of those runs only that can match, where that is cheaper; else the same."""
+        wanted = runs_to_find_first(self._repositories.tracking, spec) if self._parents.may_search else None
+        if wanted is None:
+            return Success(spec)
+        exp_ids = self._exp_ids(wanted, "all")
+        if isinstance(exp_ids, Failure):
+            return _unless_answered(exp_ids.failure(), spec)
+        run_ids: list[str] = []
+        with self._raw_pages(search_for_runs(wanted, exp_ids.unwrap())) as pages:
+            while exp_ids.unwrap() and (page := pages.next()) is not None:
+                if isinstance(page, Failure):
+                    return _unless_answered(page.failure(), spec)
+                runs = [record for record in page.unwrap().records if isinstance(record, RunRecord)]
+                self._parents.saw(*runs)
+                run_ids += [run.id for run in runs if wanted.matches(self._document(run))]
+                if len(run_ids) > MOST_RUNS:
+                    return Success(spec)
+        return Success(of_runs(spec, tuple(dict.fromkeys(run_ids))))
+
+    def _exp_ids(self, query: Query, of_runs: View) -> Result[tuple[str, ...], MlopusError]:
         """Experiments whose runs may match: those named, else all that the query does not exclude."""
-        named = exps_named_by(self._query)
+        named = exps_named_by(query)
         if named is not None:
             return Success(named)
-        view: View = "active" if self._view == "active" else "all"
+        view: View = "active" if of_runs == "active" else "all"
         spec = SearchSpec(kind="experiment", query=_ANY_EXP, sorting=Sorting(), view=view)
-        about = part_about(self._query, "exp")
+        about = part_about(query, "exp")
         ids_found: list[str] = []
         with self._raw_pages(spec) as pages:
             while (page := pages.next()) is not None:
@@ -310,6 +336,11 @@ class Evaluation:
             return Success(None)
         rows = dict.fromkeys(row for record in records for row in (record, *self._parents.above(record)))
         return self._repositories.cache.put(tuple(rows), self._repositories.clock.now())
+
+
+def _unless_answered(error: MlopusError, spec: SearchSpec) -> Result[SearchSpec, MlopusError]:
+    """A search for runs that was refused is no reason to fail; a server that does not answer is."""
+    return Failure(error) if isinstance(error, Unavailable) else Success(spec)
 
 
 def data_frame(entities: Sequence[Entity]) -> Any:

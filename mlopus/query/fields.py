@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Final, cast
 
+import attrs
+
 from mlopus.domain.frozen import Value
-from mlopus.query.ast import And, Compare, In, Node, Nor, Not, Or, Sorting
+from mlopus.query.ast import And, Compare, In, Node, Nor, Not, Or, Path, Sorting
 from mlopus.query.predicate import Query
 
 _MOST_DIGITS: Final = 18
@@ -34,6 +36,37 @@ def part_about(query: Query, name: str) -> Query:
     nodes = query.root.nodes if isinstance(query.root, And) else (query.root,)
     about = tuple(node for node in nodes if _is_about(node, name))
     return Query(And(about))
+
+
+def conditions_below(query: Query, name: str) -> tuple[Query, ...]:
+    """The conditions that all hold of every match on what is inside of a field, as queries of that.
+
+    Left out are those that hold where nothing is there, or that read its `id`.
+
+    Example:
+        >>> from mlopus.query.parse import parse
+        >>> query = parse({"run.status": "FAILED", "run.name": None, "version": 3}).unwrap()
+        >>> conditions_below(query, "run") == (parse({"status": "FAILED"}).unwrap(),)
+        True
+    """
+    prefix = f"{name}."
+    nodes = query.root.nodes if isinstance(query.root, And) else (query.root,)
+    below = tuple(
+        Query(_without_prefix(node, prefix))
+        for node in nodes
+        if (paths := _paths(node)) and all(path.startswith(prefix) for path in paths)
+    )
+    return tuple(each for each in below if not each.matches({}) and not reads_below(fields_of(each), "id"))
+
+
+def _without_prefix(node: Node, prefix: str) -> Node:
+    match node:
+        case And(nodes) | Or(nodes) | Nor(nodes):
+            return type(node)(tuple(_without_prefix(inner, prefix) for inner in nodes))
+        case Not(inner):
+            return Not(_without_prefix(inner, prefix))
+        case _:
+            return attrs.evolve(node, path=Path(node.path.text.removeprefix(prefix)))
 
 
 def equal_to(query: Query, path: str) -> tuple[object, ...] | None:

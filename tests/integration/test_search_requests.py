@@ -13,7 +13,7 @@ import pytest
 
 import mlopus
 from mlopus import ExpApi, ModelApi, RunApi, Search, or_raise
-from mlopus.api import searching
+from mlopus.api import narrowing, searching
 from tests.integration.stores import new_name
 from tests.servers.fixtures import StartProxy
 from tests.servers.loopback import Loopback
@@ -30,9 +30,10 @@ GET_RUN = "GET /api/2.0/mlflow/runs/get"
 
 @attrs.frozen(kw_only=True)
 class Shelf:
-    """Two experiments of six runs, each run with a version of one of two models."""
+    """Two experiments of six runs, each run with a version of one of two models; `label` is a tag of all."""
 
     uri: str
+    label: str
     exps: tuple[ExpApi, ...]
     runs: tuple[RunApi, ...]
     models: tuple[ModelApi, ...]
@@ -43,13 +44,14 @@ def shelf(mlflow_server: MlflowServer, tmp_path_factory: pytest.TempPathFactory)
     api = mlopus.connect(mlflow_server.uri, cache_dir=tmp_path_factory.mktemp("making"))
     exps = tuple(or_raise(api.create_exp(new_name(), tags={"shelf": True})) for _ in range(2))
     models = tuple(or_raise(api.create_model(new_name())) for _ in range(2))
+    label = new_name()
     runs: list[RunApi] = []
     for number in range(12):
-        run = or_raise(exps[number % 2].start_run(f"r{number}", tags={"number": number}))
+        run = or_raise(exps[number % 2].start_run(f"r{number}", tags={"number": number, "label": label}))
         or_raise(run.log_metrics({"acc": number / 12}))
         or_raise(run.log_model_version(models[number // 6], lambda path: path.touch(), use_cache=False))
         runs.append(run)
-    return Shelf(uri=mlflow_server.uri, exps=exps, runs=tuple(runs), models=models)
+    return Shelf(uri=mlflow_server.uri, label=label, exps=exps, runs=tuple(runs), models=models)
 
 
 @pytest.fixture
@@ -136,6 +138,41 @@ def test_the_runs_of_many_versions_are_searched_for(
 
     assert (len(found), told(search)) == (count, OF_VERSIONS)
     assert proxy.calls == (SEARCH_VERSIONS, GET_MODEL, LIST_EXPS, SEARCH_RUNS)
+
+
+def numbers_of(versions: Any) -> list[int]:
+    return sorted(version.run.tags["number"] for version in versions)
+
+
+def test_versions_of_few_runs_are_asked_for_by_these(shelf: Shelf, asking: Any) -> None:
+    api, proxy = asking
+    search = api.find_model_versions({"run.tags.label": shelf.label, "run.metrics.acc": {"$gt": 0.7}})
+
+    found = or_raise(search.all())
+
+    assert numbers_of(found) == [9, 10, 11]
+    assert proxy.calls == (LIST_EXPS, SEARCH_RUNS, SEARCH_VERSIONS, GET_MODEL, SEARCH_VERSIONS)
+
+
+def test_versions_of_runs_that_are_not_there_are_not_asked_for(shelf: Shelf, asking: Any) -> None:
+    api, proxy = asking
+    search = api.find_model_versions({"run.tags.label": shelf.label, "run.status": "KILLED"})
+
+    assert or_raise(search.all()) == ()
+    assert proxy.calls == (LIST_EXPS, SEARCH_RUNS)
+
+
+def test_versions_of_many_runs_are_read_with_all_others(
+    shelf: Shelf, asking: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api, _ = asking
+    for module in (narrowing, searching):
+        monkeypatch.setattr(module, "MOST_RUNS", 5)
+    search = api.find_model_versions({"run.tags.label": shelf.label, "run.metrics.acc": {"$lt": 0.5}})
+
+    found = or_raise(search.all())
+
+    assert numbers_of(found) == [0, 1, 2, 3, 4, 5]
 
 
 def test_counting_reads_no_parents_that_the_query_does_not_ask_about(shelf: Shelf, asking: Any) -> None:

@@ -64,6 +64,34 @@ def test_explain_tells_pages_and_requests(
     assert said[-2:] == [f"pages    {pages}", f"requests {requests}"]
 
 
+def test_explain_tells_that_runs_are_searched_for_before_their_versions() -> None:
+    search = mlopus.connect(SERVER).find_model_versions({"run.metrics.acc": {"$gt": 0.5}, "run.name": None})
+
+    said = search.explain().splitlines()
+
+    assert said[1:3] == [
+        "first    runs in experiments of any stage: metrics.`acc` > 0.5",
+        "then     versions of these runs; if they are more than 60, of all:",
+    ]
+    assert said[-1].startswith("requests 2 for the runs + pages + ")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"model.name": "a", "run.status": "FAILED"},
+        {"run.status": {"$ne": "FAILED"}},
+        {"run.exp.name": "a"},
+        {"run.metrics.acc": None},
+        {"$or": [{"run.status": "FAILED"}, {"version": 1}]},
+        {"run.id": "a"},
+    ],
+    ids=str,
+)
+def test_runs_are_not_searched_for_first_where_that_saves_nothing(query: dict[str, object]) -> None:
+    assert "first" not in mlopus.connect(SERVER).find_model_versions(query).explain()
+
+
 def test_explain_of_models_tells_that_prompts_are_asked_for_too() -> None:
     said = mlopus.connect(SERVER).find_models({"tags.a": 1}).explain()
 

@@ -131,7 +131,9 @@ def fitted(part: Pushed, most_bytes: int) -> Pushed:
     if short == part.branches:
         return part
     dropped = sum(map(len, short)) < sum(map(len, branches))
-    reasons = (*part.reasons, "a condition is too long for the address of a request") if dropped else part.reasons
+    reasons = (
+        (*part.reasons, "a condition is too long for the address of a request") if dropped else part.reasons
+    )
     return Pushed(((),) if () in short else tuple(dict.fromkeys(short)), tuple(dict.fromkeys(reasons)))
 
 
