@@ -88,16 +88,16 @@ class ByteInterpreter:
             return Failure(IllegalPath(path=name, reason="is a root that this plan does not have", hint=hint))
         return Success(path)
 
-    def _staging(self, name: str) -> Result[Staging, MlopusError]:
+    def _staging(self, name: str, url: str | None = None) -> Result[Staging, MlopusError]:
         if name in self._staged:
             return Success(self._staged[name])
-        opened = self._repositories.artifacts.stage()
+        opened = self._repositories.artifacts.stage(url)
         if isinstance(opened, Success):
             self._staged[name] = opened.unwrap()
         return opened
 
     def _fetch(self, step: FetchFiles) -> Result[Transferred, MlopusError]:
-        opened = self._staging(step.staged)
+        opened = self._staging(step.staged, step.store_url)
         if isinstance(opened, Failure):
             return opened
         staging = opened.unwrap()

@@ -67,6 +67,11 @@ class CountingMeter:
             self.down_bytes += size_bytes
             self._advance(size_bytes)
 
+    def resumed(self, size_bytes: int) -> None:
+        """Show bytes that were there already as done."""
+        with self._lock:
+            self._advance(size_bytes)
+
     def finished(self, path: str) -> None:  # noqa: ARG002 (the port names the file; a bar of bytes does not)
         """Count a file."""
         with self._lock:

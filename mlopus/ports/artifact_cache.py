@@ -37,7 +37,11 @@ class Staging(TreeSink, Protocol):
         ...
 
     def discard(self) -> None:
-        """Drop the staged files. Committed ones stay. Safe to call at any time, more than once."""
+        """Drop the staged files. Committed ones stay. Safe to call at any time, more than once.
+
+        What was being fetched from a URL, its content identified, is kept unseen for the next
+        staging of that URL. Sinks that are still written to refuse from now on.
+        """
         ...
 
 
@@ -89,8 +93,13 @@ class ArtifactCache(Protocol):
         """
         ...
 
-    def stage(self) -> Result[Staging, MlopusError]:
-        """A new, empty staging area. StoreFailed if nothing can be written here."""
+    def stage(self, url: str | None = None) -> Result[Staging, MlopusError]:
+        """A new, empty staging area. StoreFailed if nothing can be written here.
+
+        Args:
+            url: Where its files are fetched from, if they are. Its sinks then offer what a writer that
+                stopped left of the same URL; of several at once, one gets it.
+        """
         ...
 
     def withdraw(self, subject: ArtifactSubject, path: str) -> Result[tuple[str, ...], MlopusError]:

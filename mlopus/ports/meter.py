@@ -20,6 +20,10 @@ class Meter(Protocol):
         """Bytes of artifacts came from a store."""
         ...
 
+    def resumed(self, size_bytes: int) -> None:
+        """Bytes were there already, of a transfer that stopped before this call."""
+        ...
+
     def finished(self, path: str) -> None:
         """One file was transferred, staged or placed."""
         ...
@@ -35,6 +39,9 @@ class NoMeter:
         """Not counted."""
 
     def received(self, size_bytes: int) -> None:
+        """Not counted."""
+
+    def resumed(self, size_bytes: int) -> None:
         """Not counted."""
 
     def finished(self, path: str) -> None:

@@ -55,6 +55,7 @@ def memory_case(mode: dict[str, bool]) -> StoreCase:
         seed=lambda path, content: store.stored.write(f"{url}/{path}", content) and None,
         peek=peek,
         hostile=HOSTILE,
+        resumes=mode["gives_validators"],
     )
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, BinaryIO
 
 import pytest
@@ -24,6 +23,7 @@ from mlopus.plans.steps import UploadFile, UploadFiles
 from mlopus.repositories.mlflow import MlflowTracking
 from mlopus.repositories.stores.proxy import MlflowArtifactsStore
 from mlopus.result import Failure, Result, Success
+from mlopus.testing.contracts.trees import BytesSink
 from tests.servers.fixtures import StartLoopback
 from tests.servers.messages import Answer, SeenRequest
 
@@ -32,33 +32,6 @@ ROOT = "mlflow-artifacts:/1/r/artifacts"
 BODY = bytes(range(256)) * 8192  # two chunks
 FILE = RemoteFile(path="f.bin", size_bytes=len(BODY))
 ETAG = ("ETag", '"v1"')
-
-
-class Sink:
-    """A tree in memory: only completed files are in it."""
-
-    def __init__(self, refuses: MlopusError | None = None) -> None:
-        self.files: dict[str, bytes] = {}
-        self._refuses = refuses
-
-    @contextmanager
-    def create(self, path: str) -> Iterator[Sink.File]:
-        file = Sink.File(self._refuses)
-        yield file
-        self.files[path] = bytes(file.content)
-
-    class File:
-        def __init__(self, refuses: MlopusError | None) -> None:
-            self.content = bytearray()
-            self._refuses = refuses
-
-        def write(self, chunk: bytes | memoryview) -> Result[None, MlopusError]:
-            self.content += chunk
-            return Success(None) if self._refuses is None else Failure(self._refuses)
-
-        def restart(self) -> Result[None, MlopusError]:
-            self.content.clear()
-            return Success(None)
 
 
 class Source:
@@ -78,7 +51,7 @@ class Meter:
     """What was counted."""
 
     def __init__(self) -> None:
-        self.requests = self.bytes_sent = self.bytes_received = 0
+        self.requests = self.bytes_sent = self.bytes_received = self.bytes_resumed = 0
 
     def requested(self, count: int = 1) -> None:
         self.requests += count
@@ -88,6 +61,9 @@ class Meter:
 
     def received(self, size_bytes: int) -> None:
         self.bytes_received += size_bytes
+
+    def resumed(self, size_bytes: int) -> None:
+        self.bytes_resumed += size_bytes
 
     def finished(self, path: str) -> None: ...
 
@@ -134,22 +110,22 @@ def breaking(*cuts: int, knows_ranges: bool = True, etags: bool = True) -> Calla
 
 
 def test_a_download_that_breaks_off_goes_on_from_there(loopback: StartLoopback) -> None:
-    server, sink, meter = loopback(breaking(1_500_000, 100_000)), Sink(), Meter()
+    server, sink, meter = loopback(breaking(1_500_000, 100_000)), BytesSink(), Meter()
     fetched = store_at(server.uri).metered(meter).fetch(ROOT, (FILE,), sink)
-    assert (fetched.unwrap(), sink.files) == ({"f.bin": '"v1"'}, {"f.bin": BODY})
+    assert (fetched.unwrap(), sink.contents) == ({"f.bin": '"v1"'}, {"f.bin": BODY})
     assert (meter.requests, meter.bytes_received) == (3, len(BODY))
 
 
 def test_a_server_that_starts_anew_is_read_past_what_came(loopback: StartLoopback) -> None:
-    server, sink = loopback(breaking(1_500_000, knows_ranges=False)), Sink()
+    server, sink = loopback(breaking(1_500_000, knows_ranges=False)), BytesSink()
     store_at(server.uri).fetch(ROOT, (FILE,), sink)
-    assert sink.files == {"f.bin": BODY}
+    assert sink.contents == {"f.bin": BODY}
 
 
 def test_a_download_without_a_version_begins_anew(loopback: StartLoopback) -> None:
-    server, sink, meter = loopback(breaking(1_500_000, etags=False)), Sink(), Meter()
+    server, sink, meter = loopback(breaking(1_500_000, etags=False)), BytesSink(), Meter()
     assert isinstance(store_at(server.uri).metered(meter).fetch(ROOT, (FILE,), sink), Success)
-    assert (sink.files, meter.bytes_received) == ({"f.bin": BODY}, len(BODY))
+    assert (sink.contents, meter.bytes_received) == ({"f.bin": BODY}, len(BODY))
     assert all("range" not in request.headers for request in server.requests)
 
 
@@ -159,35 +135,35 @@ def test_two_versions_of_a_file_are_never_mixed(loopback: StartLoopback) -> None
             return Answer(headers=(ETAG,), body=BODY, cut_after=1_500_000)
         return Answer(headers=(("ETag", '"v2"'),), body=BODY[::-1])
 
-    server, sink = loopback(reply), Sink()
+    server, sink = loopback(reply), BytesSink()
     assert isinstance(failure(store_at(server.uri).fetch(ROOT, (FILE,), sink)), StalePlan)
-    assert sink.files == {}
+    assert sink.contents == {}
 
 
 def test_a_download_that_always_breaks_off_ends(loopback: StartLoopback) -> None:
-    server, sink = loopback(Answer(body=BODY, cut_after=10)), Sink()
+    server, sink = loopback(Answer(body=BODY, cut_after=10)), BytesSink()
     assert isinstance(failure(store_at(server.uri, max_retries=1).fetch(ROOT, (FILE,), sink)), Unreachable)
-    assert sink.files == {}
+    assert sink.contents == {}
 
 
 @pytest.mark.parametrize("content", [BODY + b"x", BODY[:-1], b""])
 def test_a_file_of_another_size_than_listed_is_refused(loopback: StartLoopback, content: bytes) -> None:
-    server, sink = loopback(Answer(body=content)), Sink()
+    server, sink = loopback(Answer(body=content)), BytesSink()
     assert isinstance(failure(store_at(server.uri).fetch(ROOT, (FILE,), sink)), DigestMismatch)
-    assert sink.files == {}
+    assert sink.contents == {}
 
 
 def test_a_file_of_another_version_than_listed_is_refused(loopback: StartLoopback) -> None:
-    server, sink = loopback(Answer(headers=(ETAG,), body=b"x")), Sink()
+    server, sink = loopback(Answer(headers=(ETAG,), body=b"x")), BytesSink()
     file = RemoteFile(path="f", size_bytes=1, validator='"v0"')
     assert isinstance(failure(store_at(server.uri).fetch(ROOT, (file,), sink)), StalePlan)
-    assert sink.files == {}
+    assert sink.contents == {}
 
 
 def test_what_the_disk_refuses_is_not_asked_for_again(loopback: StartLoopback) -> None:
     full = StoreFailed(place="disk", action="writing", reason="no space left")
     server = loopback(Answer(body=BODY))
-    assert failure(store_at(server.uri).fetch(ROOT, (FILE,), Sink(refuses=full))) == full
+    assert failure(store_at(server.uri).fetch(ROOT, (FILE,), BytesSink(failure=full))) == full
     assert len(server.requests) == 1
 
 
@@ -196,7 +172,7 @@ def test_a_file_on_which_an_old_server_fails_is_gone_if_it_is_not_listed(loopbac
         return Answer.of_json({}) if request.path == PROXY else Answer(status=500)
 
     server = loopback(reply)
-    assert isinstance(failure(store_at(server.uri).fetch(ROOT, (FILE,), Sink())), NotFound)
+    assert isinstance(failure(store_at(server.uri).fetch(ROOT, (FILE,), BytesSink())), NotFound)
     assert server.count(f"GET {PROXY}/1/r/artifacts/f.bin") == 1
 
 
@@ -223,10 +199,10 @@ def test_a_listing_on_another_host_is_asked_for_without_credentials(loopback: St
 
 def test_a_download_may_be_sent_to_another_host_without_credentials(loopback: StartLoopback) -> None:
     other = loopback(Answer(body=BODY))
-    server, sink = loopback(Answer(status=302, headers=(("Location", f"{other.uri}/x?sig=1"),))), Sink()
+    server, sink = loopback(Answer(status=302, headers=(("Location", f"{other.uri}/x?sig=1"),))), BytesSink()
     store = store_at(server.uri, token="abc")  # noqa: S106
     assert isinstance(store.fetch(ROOT, (FILE,), sink), Success)
-    assert (sink.files, other.requests[0].target) == ({"f.bin": BODY}, "/x?sig=1")
+    assert (sink.contents, other.requests[0].target) == ({"f.bin": BODY}, "/x?sig=1")
     assert "authorization" not in other.requests[0].headers
 
 

@@ -17,11 +17,11 @@ from mlopus.errors import MlopusError, UnreadableCache
 from mlopus.ports.artifact_cache import Staging
 from mlopus.ports.streams import TreeSource
 from mlopus.repositories.disk.entries import entry_files, newest_first, read_entry
-from mlopus.repositories.disk.files import disk_failed, folders_above, remove_any, sync_folder
+from mlopus.repositories.disk.files import disk_failed, folders_above, sync_folder
 from mlopus.repositories.disk.folder_source import FolderSource
 from mlopus.repositories.disk.layout import Layout, create_cache, read_cache_id
 from mlopus.repositories.disk.manifests import RecentTrees, damaged_files, read_tree
-from mlopus.repositories.disk.owner import Owner, is_abandoned
+from mlopus.repositories.disk.owner import Owner
 from mlopus.result import Failure, Result, Success, mapped
 
 if TYPE_CHECKING:
@@ -122,8 +122,16 @@ class DiskArtifactCache:
         read = read_tree(self._layout, tree_key, self._recent)
         return mapped(read, lambda tree: damaged_files(self._layout, tree_key, tree, path))
 
-    def stage(self) -> Result[Staging, MlopusError]:
-        """A new staging area, in a folder that tells whose it is. What dead writers left is removed."""
+    def stage(self, url: str | None = None) -> Result[Staging, MlopusError]:
+        """A new staging area, in a folder that tells whose it is.
+
+        What dead writers left is removed, except what a fetch can go on with.
+        """
+        from mlopus.repositories.disk.leftovers import (  # noqa: PLC0415 (only writers leave any)
+            FetchLog,
+            claimed,
+            remove_abandoned,
+        )
         from mlopus.repositories.disk.staging import (  # noqa: PLC0415 (reading a cache needs none of it)
             DiskStaging,
             StagingPlace,
@@ -132,10 +140,12 @@ class DiskArtifactCache:
         created = create_cache(self.folder)
         if isinstance(created, Failure):
             return created
-        self._remove_abandoned()
         folder = os.path.join(self._layout.tmp, Owner.current().new_name())
         try:
             os.makedirs(os.path.join(folder, "tree"))
+            log = None if url is None else FetchLog(folder, url)
+            left = None if url is None else claimed(self._layout, url, folder)
+            remove_abandoned(self._layout)
         except OSError as error:
             return Failure(disk_failed(error, "staging a tree", self.folder))
         place = StagingPlace(
@@ -145,7 +155,7 @@ class DiskArtifactCache:
             recent=self._recent,
             write_protect=self.write_protect,
         )
-        return Success(DiskStaging(place))
+        return Success(DiskStaging(place, log, left))
 
     def withdraw(self, subject: ArtifactSubject, path: str) -> Result[tuple[str, ...], MlopusError]:
         """Remove entries at, above and below a path; answers their paths. Trees stay."""
@@ -231,15 +241,6 @@ class DiskArtifactCache:
             if entry is not None:
                 entries.append((entry, file))
         return Success(tuple(entries))
-
-    def _remove_abandoned(self) -> None:
-        for name in os.listdir(self._layout.tmp):
-            owner, path = Owner.of_name(name.lstrip(".")), os.path.join(self._layout.tmp, name)
-            try:
-                if owner is not None and is_abandoned(owner, path):
-                    remove_any(path)
-            except OSError as error:
-                _LOGGER.info("%s was not removed: %s", path, error)
 
 
 def _sample_file(path: str) -> str | None:

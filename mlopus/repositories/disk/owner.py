@@ -60,10 +60,11 @@ def is_abandoned(owner: Owner, path: str) -> bool:
     """Whether nobody will come back to a temporary file or folder."""
     if owner.machine == _machine():
         return owner.is_dead()
-    return time.time() - _last_change(path) > _ABANDONED_AFTER_S
+    return time.time() - last_change(path) > _ABANDONED_AFTER_S
 
 
-def _last_change(path: str) -> float:
+def last_change(path: str) -> float:
+    """When anything at or below a path was last changed."""
     latest = 0.0
     for folder, _, files in os.walk(path):
         for name in (".", *files):

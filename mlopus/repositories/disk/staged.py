@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import stat
+import threading
 import time
+from collections.abc import Callable
 
 from mlopus.errors import MlopusError, StoreFailed
-from mlopus.repositories.disk.files import disk_failed
+from mlopus.ports.streams import Kept
+from mlopus.repositories.disk.files import CHUNK_BYTES, disk_failed
+from mlopus.repositories.disk.leftovers import Left
 from mlopus.result import Failure, Result, Success
 
 _NS = 1_000_000_000
+_WRITABLE = 0o200
 
 
 class OtherContentError(Exception):
@@ -18,43 +25,98 @@ class OtherContentError(Exception):
 
 
 class StagedFile:
-    """A new file, which nobody else sees. It is completed or dropped, once."""
+    """A new file, which nobody else sees. It is completed, dropped, or left as it is, once.
 
-    def __init__(self, location: str, mode: int) -> None:
+    Args:
+        location: Where it is made; at most what is `left` is there yet.
+        mode: The mode of the file, before the umask.
+        left: What an earlier try left of it.
+        note: Remembers of which content the bytes are that follow.
+        is_own: What is left was written in the same staging.
+    """
+
+    def __init__(
+        self,
+        location: str,
+        mode: int,
+        *,
+        left: Left | None = None,
+        note: Callable[[str], None] | None = None,
+        is_own: bool = False,
+    ) -> None:
         self._location = location
-        self._handle = os.open(location, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
+        self._mode = mode
+        self._left = left
+        self._note = note
+        self._is_own = is_own
+        self._handle: int | None = None
         self._digest = hashlib.sha256()
         self._size_bytes = 0
         self._failure: StoreFailed | None = None
+        self._is_stopped = False
+        self._lock = threading.Lock()
+        self.validator: str | None = None
+        """What the bytes are known to be of; None if nobody could go on with them."""
+
+    @property
+    def kept(self) -> Kept | None:
+        """What is left of an earlier try."""
+        left = self._left
+        if left is None:
+            return None
+        return Kept(size_bytes=left.size_bytes, validator=left.validator, is_own=self._is_own)
+
+    @property
+    def sha256(self) -> str:
+        """The digest of all bytes so far."""
+        return self._digest.hexdigest()
+
+    @property
+    def size_bytes(self) -> int:
+        """How many bytes there are so far."""
+        return self._size_bytes
+
+    def resume(self, size_bytes: int) -> Result[None, MlopusError]:
+        """Begin with what is left."""
+        assert self._left is not None, "there is nothing to resume"  # noqa: S101 (a caller's mistake)
+        return self._doing("going on with", lambda: self._resume(size_bytes))
+
+    def identify(self, validator: str) -> Result[None, MlopusError]:
+        """Remember of which content the bytes are."""
+
+        def work() -> None:
+            self._opened()
+            if self._note is not None:
+                self._note(validator)
+                self.validator = validator
+
+        return self._doing("noting what is fetched for", work)
 
     def write(self, chunk: bytes | memoryview) -> Result[None, MlopusError]:
         """Add bytes."""
-        rest = memoryview(chunk)
-        try:
-            while rest:
-                rest = rest[os.write(self._handle, rest) :]
-        except OSError as error:
-            self._failure = disk_failed(error, "writing", self._location)
-            return Failure(self._failure)
-        self._digest.update(chunk)
-        self._size_bytes += len(chunk)
-        return Success(None)
+
+        def work() -> None:
+            _write_all(self._opened(), chunk)
+            self._digest.update(chunk)
+            self._size_bytes += len(chunk)
+
+        return self._doing("writing", work)
 
     def restart(self) -> Result[None, MlopusError]:
         """Begin again with an empty file."""
-        try:
-            os.ftruncate(self._handle, 0)
-            os.lseek(self._handle, 0, os.SEEK_SET)
-        except OSError as error:
-            self._failure = disk_failed(error, "writing", self._location)
-            return Failure(self._failure)
-        self._digest = hashlib.sha256()
-        self._size_bytes = 0
-        return Success(None)
+
+        def work() -> None:
+            handle = self._opened()
+            os.ftruncate(handle, 0)
+            os.lseek(handle, 0, os.SEEK_SET)
+            self._digest = hashlib.sha256()
+            self._size_bytes = 0
+
+        return self._doing("writing", work)
 
     def expect(self, sha256: str) -> None:
         """Leave the block that makes the file, so that it is dropped, if its content is another."""
-        if self._digest.hexdigest() != sha256:
+        if self.sha256 != sha256:
             raise OtherContentError
 
     def complete(self) -> tuple[int, str]:
@@ -68,14 +130,90 @@ class StagedFile:
         if self._failure is not None:
             raise self._failure
         now_ns = int(time.time()) * _NS
-        try:
-            os.utime(self._handle, ns=(now_ns, now_ns))
-        except OSError as error:
-            raise disk_failed(error, "writing", self._location) from error
-        os.close(self._handle)
-        return self._size_bytes, self._digest.hexdigest()
+
+        def work() -> None:
+            os.utime(self._opened(), ns=(now_ns, now_ns))
+            self._close()
+
+        done = self._doing("writing", work)
+        if isinstance(done, Failure):
+            raise done.failure()
+        return self._size_bytes, self.sha256
+
+    def leave(self) -> bool:
+        """Close the file and leave it to the next try, if somebody could go on with it."""
+        with self._lock:
+            self._close()
+        return self.validator is not None and self._size_bytes > 0 and self._failure is None
 
     def drop(self) -> None:
         """Remove the file."""
-        os.close(self._handle)
-        os.unlink(self._location)
+        with self._lock:
+            self._close()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._location)
+
+    def stop(self) -> None:
+        """Refuse everything from now on, whichever thread asks for it."""
+        with self._lock:
+            self._is_stopped = True
+            self._close()
+
+    def _doing(self, action: str, work: Callable[[], None]) -> Result[None, MlopusError]:
+        with self._lock:
+            if self._is_stopped:
+                return Failure(
+                    StoreFailed(place=self._location, action=action, reason="the transfer was stopped")
+                )
+            try:
+                work()
+            except OSError as error:
+                self._failure = disk_failed(error, action, self._location)
+                return Failure(self._failure)
+        return Success(None)
+
+    def _opened(self) -> int:
+        if self._handle is None:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._location)
+            self._handle = os.open(self._location, os.O_RDWR | os.O_CREAT | os.O_EXCL, self._mode)
+        return self._handle
+
+    def _close(self) -> None:
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            os.close(handle)
+
+    def _resume(self, size_bytes: int) -> None:
+        left = self._left
+        assert left is not None  # noqa: S101 (`resume` has seen it)
+        found = os.lstat(left.location)
+        is_shared = found.st_nlink > 1  # with a committed tree, which never changes
+        if is_shared:
+            reading = os.open(left.location, os.O_RDONLY)
+            writing = self._opened()
+        else:
+            if left.location != self._location:
+                os.rename(left.location, self._location)
+            os.chmod(self._location, found.st_mode | _WRITABLE)
+            reading = writing = self._handle = os.open(self._location, os.O_RDWR)
+            os.fchmod(writing, stat.S_IMODE(found.st_mode))
+            os.ftruncate(writing, size_bytes)
+        try:
+            while self._size_bytes < size_bytes:
+                chunk = os.read(reading, min(CHUNK_BYTES, size_bytes - self._size_bytes))
+                if not chunk:
+                    raise OSError("what was left of it has become shorter")
+                self._digest.update(chunk)
+                self._size_bytes += len(chunk)
+                if is_shared:
+                    _write_all(writing, chunk)
+        finally:
+            if is_shared:
+                os.close(reading)
+
+
+def _write_all(handle: int, chunk: bytes | memoryview) -> None:
+    rest = memoryview(chunk)
+    while rest:
+        rest = rest[os.write(handle, rest) :]

@@ -7,13 +7,14 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Generator
+from functools import partial
 from typing import BinaryIO
 
 import attrs
 
 from mlopus.domain.manifest import ManifestFile
 from mlopus.domain.paths import relative_path
-from mlopus.errors import DigestMismatch, MlopusError
+from mlopus.errors import Conflict, Damaged, DigestMismatch, MlopusError, StoreFailed
 from mlopus.plans.outcomes import Committed, Transferred
 from mlopus.plans.steps import CommitTree, ReusedFile, StageFiles
 from mlopus.ports.meter import Meter
@@ -22,12 +23,14 @@ from mlopus.repositories.disk.adopting import Adoption, MovedFile
 from mlopus.repositories.disk.committing import Commit
 from mlopus.repositories.disk.files import CHUNK_BYTES, below, disk_failed, remove_any
 from mlopus.repositories.disk.layout import Layout
+from mlopus.repositories.disk.leftovers import FetchLog, Left, Leftovers, size_left
 from mlopus.repositories.disk.links import READ_ONLY, READ_WRITE
 from mlopus.repositories.disk.manifests import RecentTrees, is_intact, read_tree
 from mlopus.repositories.disk.staged import OtherContentError, StagedFile
 from mlopus.result import Failure, Result, Success
 
 _LOGGER = logging.getLogger("mlopus")
+_ENDED = "the transfer was stopped"
 
 
 @attrs.frozen(kw_only=True)
@@ -60,10 +63,20 @@ class StagingPlace:
 
 
 class DiskStaging:
-    """The staging area of one writer, in a folder of its own."""
+    """The staging area of one writer, in a folder of its own.
 
-    def __init__(self, place: StagingPlace) -> None:
+    Of a fetch there are a log of what is fetched, and what earlier writers left of the same.
+    """
+
+    def __init__(
+        self, place: StagingPlace, log: FetchLog | None = None, left: Leftovers | None = None
+    ) -> None:
         self._place = place
+        self._log = log
+        self._left = left
+        self._own_left: dict[str, Left] = {}
+        self._open: set[StagedFile] = set()
+        self._is_ended = False
         self._files: dict[str, ManifestFile] = {}
         self._moved: list[MovedFile] = []
         self._folders: set[str] = set()
@@ -96,6 +109,8 @@ class DiskStaging:
     def commit(self, step: CommitTree) -> Result[Committed, MlopusError]:
         """Make the tree part of the cache, then write its entry."""
         place = self._place
+        for path in self._own_left.keys() - self._files.keys():
+            remove_any(self._own_left[path].location)
         committed = Commit(
             step=step,
             layout=place.layout,
@@ -109,17 +124,34 @@ class DiskStaging:
             share=place.write_protect,
         ).run()
         if isinstance(committed, Success):
-            self.discard()
+            self._end(keep=False)
         return committed
 
     def discard(self) -> None:
-        """Remove the staging folder."""
+        """Remove the staging folder, or leave it to the next fetch of the same."""
+        self._end(keep=True)
+
+    def _end(self, *, keep: bool) -> None:
+        with self._lock:
+            self._is_ended = True
+            still_open, self._open = self._open, set()
+            log, self._log = self._log, None
+        for file in still_open:
+            file.stop()
         self._files.clear()
         self._moved.clear()
         try:
+            if log is not None and keep and self._is_worth_leaving(log):
+                log.release(self._place.layout)
+                return
+            if log is not None:
+                log.close()
             remove_any(self._place.folder)
         except OSError as error:
             _LOGGER.warning("%s was not removed: %s", self._place.folder, error)
+
+    def _is_worth_leaving(self, log: FetchLog) -> bool:
+        return not log.is_empty or (self._left is not None and not self._left.is_empty)
 
     def put(self, file: ManifestFile, fill: Callable[[str], object]) -> None:
         """Add a file that a function makes at the path it is given.
@@ -152,17 +184,43 @@ class DiskStaging:
         checked = relative_path(path)
         if isinstance(checked, Failure):
             raise checked.failure()
+        if self._is_ended:
+            raise StoreFailed(place=self._place.folder, action=f"creating {path!r}", reason=_ENDED)
         try:
-            file = StagedFile(self._location(path), self._place.mode)
+            file = self._staged_file(path)
         except OSError as error:
             raise disk_failed(error, f"creating {path!r}", self._place.folder) from error
         try:
             yield file
             size_bytes, sha256 = file.complete()
-        except BaseException:
-            file.drop()
+        except BaseException as error:
+            is_wrong = isinstance(error, Damaged | Conflict)
+            if is_wrong or not file.leave():
+                file.drop()
+            else:
+                self._leave(path, file)
             raise
+        finally:
+            with self._lock:
+                self._open.discard(file)
         self._note(ManifestFile(path=path, size_bytes=size_bytes, sha256=sha256))
+
+    def _staged_file(self, path: str) -> StagedFile:
+        location, log = self._location(path), self._log
+        own = self._own_left.pop(path, None)
+        left = own or (None if self._left is None else self._left.of(path))
+        note = None if log is None else partial(log.note, path)
+        file = StagedFile(location, self._place.mode, left=left, note=note, is_own=own is not None)
+        with self._lock:
+            self._open.add(file)
+        return file
+
+    def _leave(self, path: str, file: StagedFile) -> None:
+        """Offer what there is of a file to the next try at it."""
+        assert file.validator is not None  # noqa: S101 (else it would not be left)
+        left = Left(below(self._place.content, path), file.validator, file.size_bytes)
+        if size_left(left) == left.size_bytes:
+            self._own_left[path] = left
 
     def _note(self, file: ManifestFile) -> None:
         with self._lock:

@@ -31,6 +31,14 @@ class HeldTree:
     contents: dict[str, bytes]
 
 
+@attrs.frozen
+class LeftBytes:
+    """What a writer that stopped left of a file, and of which content it is."""
+
+    validator: str
+    content: bytes
+
+
 class HeldTrees:
     """All trees and entries of one cache."""
 
@@ -41,6 +49,7 @@ class HeldTrees:
         self.turns: dict[tuple[ArtifactSubject, str], threading.RLock] = {}
         self.materialised = Materialised()
         self.keeping = MemoryKeeping()
+        self.left: dict[str, dict[str, LeftBytes]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         with self.lock:
@@ -50,6 +59,7 @@ class HeldTrees:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.trees, self.entries, self.keeping = state["trees"], state["entries"], state["keeping"]
         self.lock, self.turns, self.materialised = threading.RLock(), {}, Materialised()
+        self.left = {}
 
 
 @attrs.frozen(kw_only=True)
@@ -115,7 +125,7 @@ class MemoryArtifactCache:
             )
         )
 
-    def stage(self) -> Result[Staging, MlopusError]:
+    def stage(self, url: str | None = None) -> Result[Staging, MlopusError]:
         """A new staging area."""
         from mlopus.repositories.memory.staging import MemoryStaging  # noqa: PLC0415 (it needs this module)
 
@@ -123,7 +133,7 @@ class MemoryArtifactCache:
             return Failure(
                 StoreFailed(place="the cache in memory", action="staging a tree", reason="it is read-only")
             )
-        return Success(MemoryStaging(self.held))
+        return Success(MemoryStaging(self.held, url))
 
     def withdraw(self, subject: ArtifactSubject, path: str) -> Result[tuple[str, ...], MlopusError]:
         """Remove entries at, above and below a path."""

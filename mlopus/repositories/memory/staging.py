@@ -9,16 +9,25 @@ from collections.abc import Callable, Generator
 
 from mlopus.domain.manifest import Entry, LocalFile, Manifest, ManifestFile
 from mlopus.domain.paths import relative_path
-from mlopus.errors import DigestMismatch, IllegalPath, MlopusError, NotCached, StalePlan, Unsupported
+from mlopus.errors import (
+    Conflict,
+    Damaged,
+    DigestMismatch,
+    IllegalPath,
+    MlopusError,
+    NotCached,
+    StalePlan,
+    Unsupported,
+)
 from mlopus.plans.outcomes import Committed, Transferred
 from mlopus.plans.pending import known
 from mlopus.plans.steps import CommitTree, LinkKind, ReusedFile, StageFiles
 from mlopus.ports.meter import Meter
-from mlopus.ports.streams import FileSink, TreeSource
+from mlopus.ports.streams import FileSink, Kept, TreeSource
 from mlopus.repositories.disk.adopting import changed_since, stale_source
 from mlopus.repositories.disk.files import folders_holding, remove_emptied
 from mlopus.repositories.disk.layout import is_content_name
-from mlopus.repositories.memory.artifact_cache import HeldTree, HeldTrees
+from mlopus.repositories.memory.artifact_cache import HeldTree, HeldTrees, LeftBytes
 from mlopus.repositories.memory.files import MemorySource, TreeLink
 from mlopus.result import Failure, Result, Success
 
@@ -26,8 +35,35 @@ from mlopus.result import Failure, Result, Success
 class StagedBytes:
     """The content of one file, growing."""
 
-    def __init__(self) -> None:
+    def __init__(self, left: LeftBytes | None, *, is_own: bool) -> None:
         self.content = bytearray()
+        self.validator: str | None = None
+        self._left = left
+        self._is_own = is_own
+
+    @property
+    def kept(self) -> Kept | None:
+        """What is left of an earlier try."""
+        left = self._left
+        if left is None:
+            return None
+        return Kept(size_bytes=len(left.content), validator=left.validator, is_own=self._is_own)
+
+    @property
+    def sha256(self) -> str:
+        """The digest of all bytes so far."""
+        return _sha256(bytes(self.content))
+
+    def resume(self, size_bytes: int) -> Result[None, MlopusError]:
+        """Begin with what is left."""
+        assert self._left is not None, "there is nothing to resume"  # noqa: S101 (a caller's mistake)
+        self.content += self._left.content[:size_bytes]
+        return Success(None)
+
+    def identify(self, validator: str) -> Result[None, MlopusError]:
+        """Remember of which content the bytes are."""
+        self.validator = validator
+        return Success(None)
 
     def write(self, chunk: bytes | memoryview) -> Result[None, MlopusError]:
         """Add bytes."""
@@ -43,8 +79,11 @@ class StagedBytes:
 class MemoryStaging:
     """The staging area of one writer."""
 
-    def __init__(self, held: HeldTrees) -> None:
+    def __init__(self, held: HeldTrees, url: str | None = None) -> None:
         self._held = held
+        self._url = url
+        self._left = {} if url is None else held.left.pop(url, {})
+        self._own_left: dict[str, LeftBytes] = {}
         self._contents: dict[str, bytes] = {}
         self._leaving: list[Callable[[str, Manifest], None]] = []
 
@@ -54,9 +93,21 @@ class MemoryStaging:
         checked = relative_path(path)
         if isinstance(checked, Failure):
             raise checked.failure()
-        file = StagedBytes()
-        yield file
+        own = self._own_left.pop(path, None)
+        file = StagedBytes(own or self._left.get(path), is_own=own is not None)
+        try:
+            yield file
+        except BaseException as error:
+            if not isinstance(error, Damaged | Conflict):
+                self._leave(path, file)
+            raise
+        self._leave(path, file)
         self._contents[path] = bytes(file.content)
+
+    def _leave(self, path: str, file: StagedBytes) -> None:
+        """Offer what there is of a file to the next try at it, if its content is known."""
+        if file.validator is not None and file.content:
+            self._own_left[path] = LeftBytes(file.validator, bytes(file.content))
 
     def reuse(self, files: tuple[ReusedFile, ...]) -> Result[None, MlopusError]:
         """Take files from committed trees."""
@@ -121,11 +172,17 @@ class MemoryStaging:
             self._held.entries.setdefault(step.subject, {})[step.path] = entry
         for leave in self._leaving:
             leave(manifest.key, manifest)
+        self._url = None
         self.discard()
         return Success(Committed(tree_key=manifest.key, manifest=manifest))
 
     def discard(self) -> None:
-        """Drop what is staged."""
+        """Drop what is staged, or leave it to the next fetch of the same."""
+        left = {**self._left, **self._own_left}
+        if self._url is not None and left:
+            self._held.left[self._url] = left
+        self._url = None
+        self._left, self._own_left = {}, {}
         self._contents.clear()
         self._leaving.clear()
 

@@ -18,7 +18,7 @@ from mlopus.plans.facts import StoreFacts
 from mlopus.plans.steps import UploadFile, UploadFiles
 from mlopus.plans.tables import table_fault
 from mlopus.ports.meter import Meter, NoMeter
-from mlopus.ports.streams import TreeSink, TreeSource
+from mlopus.ports.streams import Kept, TreeSink, TreeSource
 from mlopus.repositories.disk.files import folders_above
 from mlopus.repositories.parallel import for_each
 from mlopus.repositories.process_local import PerProcess
@@ -34,7 +34,7 @@ from mlopus.repositories.stores.fsspec_systems import (
 from mlopus.repositories.stores.fsspec_uploads import send
 from mlopus.repositories.stores.listing import folder_of, tree_of
 from mlopus.repositories.stores.local_store import LocalStore
-from mlopus.repositories.stores.transfers import receive, validator_fault
+from mlopus.repositories.stores.transfers import Opened, receive
 from mlopus.repositories.stores.urls import shown
 from mlopus.result import Failure, Result, Success
 
@@ -224,13 +224,12 @@ class FsspecStore:
 
     def _fetch_one(self, url: str, file: RemoteFile, sink: TreeSink) -> Result[str | None, MlopusError]:
         place = self._place(url)
-        with self._opened(place, file) as reader:
-            validator = validator_of(told_with(reader))
-            stale = validator_fault(file, validator, shown(url))
-            if stale is not None:
-                return Failure(stale)
-            received = receive(reader, file, sink, self.meter, place=shown(url))
-        return received if isinstance(received, Failure) else Success(validator)
+
+        def open_at(_: Kept | None) -> Result[Opened, MlopusError]:
+            reader = self._opened(place, file)
+            return Success(Opened(reader, validator_of(told_with(reader))))
+
+        return receive(open_at, file, sink, self.meter, place=shown(url))
 
     def _opened(self, place: Place, file: RemoteFile) -> BinaryIO:
         self._count(place)

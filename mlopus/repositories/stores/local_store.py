@@ -19,14 +19,14 @@ from mlopus.plans.facts import StoreFacts
 from mlopus.plans.steps import UploadFiles
 from mlopus.plans.tables import table_fault
 from mlopus.ports.meter import Meter, NoMeter
-from mlopus.ports.streams import TreeSink, TreeSource
+from mlopus.ports.streams import Kept, TreeSink, TreeSource
 from mlopus.repositories.disk.files import below, disk_failed, folders_holding, remove_emptied
 from mlopus.repositories.disk.folder_source import FolderSource
 from mlopus.repositories.disk.walk import walk_source
 from mlopus.repositories.parallel import for_each
 from mlopus.repositories.stores.listing import folder_of, tree_of
 from mlopus.repositories.stores.local_uploads import LocalUploads, validator_of
-from mlopus.repositories.stores.transfers import receive, validator_fault
+from mlopus.repositories.stores.transfers import Opened, receive, validator_fault
 from mlopus.repositories.stores.urls import local_path_of
 from mlopus.result import Failure, Result, Success, mapped
 
@@ -166,20 +166,24 @@ class LocalStore:
     def _fetch_one(self, root: str, file: RemoteFile, sink: TreeSink) -> Result[str, MlopusError]:
         location = below(root, file.path)
         try:
-            with open(location, "rb") as reader:
-                validator = validator_of(os.fstat(reader.fileno()))
-                stale = validator_fault(file, validator, root)
-                if stale is not None:
-                    return Failure(stale)
+            with open(location, "rb") as held:
+                validator = validator_of(os.fstat(held.fileno()))
                 as_opened = attrs.evolve(file, validator=validator)
+
+                def open_at(kept: Kept | None) -> Result[Opened, MlopusError]:
+                    is_same = kept is not None and kept.validator == validator
+                    reader = os.fdopen(os.dup(held.fileno()), "rb")
+                    offset = reader.seek(kept.size_bytes if is_same and kept is not None else 0)
+                    return Success(Opened(reader, validator, offset))
+
                 received = receive(
-                    reader,
+                    open_at,
                     file,
                     sink,
                     self.meter,
                     place=root,
                     fault_after=lambda: validator_fault(
-                        as_opened, validator_of(os.fstat(reader.fileno())), root
+                        as_opened, validator_of(os.fstat(held.fileno())), root
                     ),
                 )
         except (FileNotFoundError, NotADirectoryError):

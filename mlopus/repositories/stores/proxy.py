@@ -16,15 +16,15 @@ from mlopus.errors import MlopusError, NotFound, Unavailable
 from mlopus.plans.facts import StoreFacts
 from mlopus.plans.steps import UploadFile, UploadFiles
 from mlopus.ports.meter import Meter
-from mlopus.ports.streams import TreeSink, TreeSource
+from mlopus.ports.streams import Kept, TreeSink, TreeSource
 from mlopus.repositories.mlflow.transport import Transport
 from mlopus.repositories.parallel import for_each
 from mlopus.repositories.stores.listing import folder_of, tree_of
 from mlopus.repositories.stores.proxy_listing import list_files, list_one
 from mlopus.repositories.stores.proxy_reader import ProxyReader
 from mlopus.repositories.stores.proxy_upload import upload_file
-from mlopus.repositories.stores.transfers import CHUNK_BYTES, receive, validator_fault
-from mlopus.result import Failure, Result, Success, collect
+from mlopus.repositories.stores.transfers import CHUNK_BYTES, Opened, receive
+from mlopus.result import Failure, Result, Success, collect, mapped
 from mlopus.wire.mlflow.artifacts import (
     SCHEME,
     ProxyRoot,
@@ -124,18 +124,17 @@ class MlflowArtifactsStore:
     def _receive(
         self, url: str, root: ProxyRoot, sink: TreeSink, file: RemoteFile
     ) -> Result[tuple[str, str | None], MlopusError]:
-        opened = self._open(root, file.path)
-        if isinstance(opened, Failure):
-            return opened
-        reader = opened.unwrap()
-        with io.BufferedReader(reader, CHUNK_BYTES) as stream:
-            changed = validator_fault(file, reader.etag, url)
-            if changed is not None:
-                return Failure(changed)
-            done = receive(stream, file, sink, self.transport.meter, place=url)
-        return done if isinstance(done, Failure) else Success((file.path, reader.etag))
+        def open_at(kept: Kept | None) -> Result[Opened, MlopusError]:
+            opened = self._open(root, file.path, kept)
+            if isinstance(opened, Failure):
+                return opened
+            reader = opened.unwrap()
+            return Success(Opened(io.BufferedReader(reader, CHUNK_BYTES), reader.etag, reader.offset))
 
-    def _open(self, root: ProxyRoot, path: str) -> Result[ProxyReader, MlopusError]:
+        received = receive(open_at, file, sink, self.transport.meter, place=url)
+        return mapped(received, lambda etag: (file.path, etag))
+
+    def _open(self, root: ProxyRoot, path: str, kept: Kept | None = None) -> Result[ProxyReader, MlopusError]:
         whole_path = join_path(root.path, path)
         request = download_request(whole_path)
 
@@ -148,7 +147,7 @@ class MlflowArtifactsStore:
                 return NotFound(kind="artifact", key=whole_path, place=self.transport.place)
             return None
 
-        return ProxyReader.open(self.transport, request, root.host, explain)
+        return ProxyReader.open(self.transport, request, root.host, explain, kept)
 
     def upload(self, step: UploadFiles, source: TreeSource) -> Result[Validators, MlopusError]:
         """Send files, several at once, each hashed on the way; folders without files are not kept."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from immutabledict import immutabledict
 
 from mlopus.errors import MlopusError, StalePlan
+from mlopus.ports.streams import Kept
 from mlopus.repositories.mlflow.policy import Fault, answer
 from mlopus.repositories.mlflow.transport import Transport
 from mlopus.result import Failure, Result, Success
@@ -21,11 +22,12 @@ if TYPE_CHECKING:
     from mlopus.repositories.mlflow.exchange import Incoming
 
 _PART: Final = 206
+_NO_SUCH_RANGE: Final = 416
 _FAILED: Final = 300
 
 
 class ProxyReader(io.RawIOBase):
-    """Reads one file from its first byte to its last.
+    """Reads one file to its last byte: from its first, or right after those that are kept.
 
     Where the server names a version of the content (ETag), a broken stream goes on from where it
     broke, of the same version only. What cannot be mended is raised as the error of mlopus that it
@@ -38,6 +40,7 @@ class ProxyReader(io.RawIOBase):
         request: HttpRequest,
         host: str | None,
         explain: Callable[[HttpReply], MlopusError | None],
+        kept: Kept | None = None,
     ) -> None:
         super().__init__()
         self._transport = transport
@@ -47,10 +50,13 @@ class ProxyReader(io.RawIOBase):
         self._incoming: Incoming | None = None
         self._chunks: Iterator[Result[bytes, Fault]] = iter(())
         self._chunk = memoryview(b"")
-        self._position = 0
-        self._began_at = 0
-        self.etag: str | None = None
-        """What the server says of the content; None if it says nothing."""
+        self._position = 0 if kept is None else kept.size_bytes
+        self._began_at = self._position
+        self._has_begun = False
+        self.etag: str | None = None if kept is None else kept.validator
+        """What the server says of the content; None if it says nothing that bytes could be bound to."""
+        self.offset = 0
+        """After how many of the kept bytes the stream goes on."""
 
     @classmethod
     def open(
@@ -59,6 +65,7 @@ class ProxyReader(io.RawIOBase):
         request: HttpRequest,
         host: str | None,
         explain: Callable[[HttpReply], MlopusError | None],
+        kept: Kept | None = None,
     ) -> Result[ProxyReader, MlopusError]:
         """Ask for the file.
 
@@ -67,10 +74,14 @@ class ProxyReader(io.RawIOBase):
             request: The download.
             host: Another host than the tracking server's.
             explain: Asked about a reply of failure: what it really means, None for what it says.
+            kept: Bytes that are there already; the stream begins anew if they are of another content.
         """
-        reader = cls(transport, request, host, explain)
+        reader = cls(transport, request, host, explain, kept)
         fault = reader._ask()
-        return Success(reader) if fault is None else Failure(fault.error)
+        if fault is not None:
+            return Failure(fault.error)
+        reader.offset, reader._has_begun = reader._position, True
+        return Success(reader)
 
     def readable(self) -> bool:
         """Yes."""
@@ -130,13 +141,15 @@ class ProxyReader(io.RawIOBase):
         )
         if isinstance(incoming, Fault):
             return incoming
+        if incoming.status == _NO_SUCH_RANGE and not self._has_begun and self._position:
+            return self._anew(incoming)
         if incoming.status >= _FAILED:
             return self._refusal(incoming)
         self._incoming = incoming
         self._chunks = incoming.chunks()
         mismatch = self._align(incoming)
         if mismatch is not None:
-            return mismatch
+            return mismatch if self._has_begun else self._anew(incoming)
         return HttpReply(status=incoming.status, headers=incoming.headers)
 
     def _headers(self) -> immutabledict[str, str]:
@@ -150,6 +163,10 @@ class ProxyReader(io.RawIOBase):
         headers = incoming.headers
         is_as_stored = headers.get("content-encoding", "identity") == "identity"
         etag = headers.get("etag") if is_as_stored else None
+        if etag is not None and etag.startswith("W/"):
+            etag = None  # alike is not the same
+        if not self._has_begun and incoming.status != _PART:
+            self._position = self._began_at = 0
         if not self._position:
             self.etag = etag
             return None
@@ -159,6 +176,12 @@ class ProxyReader(io.RawIOBase):
             return self._skip(self._position)
         starts_there = headers.get("content-range", "").startswith(f"bytes {self._position}-")
         return None if starts_there else self._changed("another part than asked for")
+
+    def _anew(self, incoming: Incoming) -> HttpReply | Fault:
+        """Ask for the whole, where the kept bytes are no beginning of what is there now."""
+        incoming.close()
+        self._position, self._began_at, self.etag = 0, 0, None
+        return self._attempt()
 
     def _skip(self, size_bytes: int) -> Fault | None:
         """Read past what was read before, from a server that starts anew."""

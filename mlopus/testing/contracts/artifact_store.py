@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Mapping
-
-import attrs
 
 from mlopus.domain.manifest import RemoteFile
 from mlopus.domain.paths import join_url
 from mlopus.errors import DigestMismatch, IllegalPath, NotFound, StalePlan, StoreFailed
-from mlopus.ports.artifact_store import ArtifactStore
 from mlopus.result import Failure, Success
+from mlopus.testing.contracts.resumed_fetch import ResumedFetchContract
+from mlopus.testing.contracts.store_case import StoreCase
 from mlopus.testing.contracts.trees import (
-    AWKWARD,
     MODEL,
     BytesSink,
     BytesSource,
@@ -24,44 +21,7 @@ from mlopus.testing.contracts.trees import (
 )
 
 
-@attrs.frozen(kw_only=True)
-class StoreCase:
-    """A store to be tested, and the ways around it.
-
-    Attributes:
-        store: The store.
-        url: A URL of it under which nothing is.
-        seed: Puts a file at a path below the URL, past the store and its checks.
-        peek: The content at a path below the URL, past the store; None if there is no file.
-        keeps_folders: Whether a folder can be empty there.
-        hostile: Sets of names that a listing must be refused for, and that `seed` can make.
-        names: Awkward names that it must take.
-    """
-
-    store: ArtifactStore
-    url: str
-    seed: Callable[[str, bytes], None]
-    peek: Callable[[str], bytes | None]
-    keeps_folders: bool = True
-    hostile: tuple[tuple[str, ...], ...] = ()
-    names: Mapping[str, bytes] = AWKWARD
-
-    def fill(self, contents: Mapping[str, bytes], folder: str = "model") -> str:
-        """Seed a folder with files; answers its URL."""
-        for path, content in contents.items():
-            self.seed(f"{folder}/{path}" if path else folder, content)
-        return join_url(self.url, folder)
-
-    def listed(self, url: str) -> tuple[RemoteFile, ...]:
-        """What the store lists."""
-        return self.store.list_tree(url).unwrap().files
-
-    def tells(self, what: str) -> bool:
-        """Whether its listings say that of a file."""
-        return what in self.store.facts(self.url).unwrap().tells
-
-
-class ArtifactStoreContract:
+class ArtifactStoreContract(ResumedFetchContract):
     """Inherit from this, name the class `Test…`, and give a fixture `case`: a `StoreCase`."""
 
     def test_a_folder_lists_every_file_below_it_by_path(self, case: StoreCase) -> None:

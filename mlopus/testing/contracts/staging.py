@@ -12,12 +12,20 @@ import attrs
 import pytest
 
 from mlopus.domain.manifest import LocalFile
-from mlopus.errors import DigestMismatch, IllegalPath, NotCached, StalePlan, StoreFailed, Unsupported
+from mlopus.errors import (
+    DigestMismatch,
+    IllegalPath,
+    NotCached,
+    StalePlan,
+    StoreFailed,
+    Unsupported,
+)
 from mlopus.plans.steps import LinkKind, ReusedFile, StageFiles
 from mlopus.ports.streams import TreeSource
 from mlopus.repositories.disk.workspace import LocalWorkspace
 from mlopus.result import Success
 from mlopus.testing.contracts.artifact_cache import CacheCase
+from mlopus.testing.contracts.resuming import ResumingContract
 from mlopus.testing.contracts.trees import MODEL, RUN, BytesSource, Tally, commit_of, manifest_of, sha256
 
 Ladder: TypeAlias = tuple[LinkKind, ...] | Literal["move", "move and link"]
@@ -25,7 +33,7 @@ Ladder: TypeAlias = tuple[LinkKind, ...] | Literal["move", "move and link"]
 COPY: Ladder = ("reflink", "copy")
 
 
-class StagingContract:
+class StagingContract(ResumingContract):
     """Inherit from this beside `ArtifactCacheContract`.
 
     It takes the same fixture `case`, and a fixture `read_only`: the case of a cache that cannot be

@@ -15,7 +15,7 @@ from immutabledict import immutabledict
 from mlopus.domain.manifest import ArtifactSubject, LocalFile, Manifest, ManifestFile, RemoteFile
 from mlopus.errors import MlopusError, NotFound
 from mlopus.plans.steps import CommitTree, UploadFile, UploadFiles
-from mlopus.ports.streams import FileSink, TreeSource
+from mlopus.ports.streams import FileSink, Kept, TreeSource
 from mlopus.result import Failure, Result, Success
 
 RUN = ArtifactSubject(kind="run", key="3f2a")
@@ -74,9 +74,34 @@ class BytesSource:
 class BytesFile:
     """One file that is received. Writing fails if it was told to."""
 
-    def __init__(self, failure: MlopusError | None) -> None:
+    def __init__(self, failure: MlopusError | None, left: tuple[str, bytes] | None = None) -> None:
         self.content = b""
+        self.validator: str | None = None
         self._failure = failure
+        self._left = left
+
+    @property
+    def kept(self) -> Kept | None:
+        """What the test says is left."""
+        if self._left is None:
+            return None
+        return Kept(size_bytes=len(self._left[1]), validator=self._left[0])
+
+    @property
+    def sha256(self) -> str:
+        """The digest of what came."""
+        return sha256(self.content)
+
+    def resume(self, size_bytes: int) -> Result[None, MlopusError]:
+        """Begin with what is left."""
+        assert self._left is not None
+        self.content = self._left[1][:size_bytes]
+        return Success(None)
+
+    def identify(self, validator: str) -> Result[None, MlopusError]:
+        """Note the validator."""
+        self.validator = validator
+        return Success(None)
 
     def write(self, chunk: bytes | memoryview) -> Result[None, MlopusError]:
         """Take a chunk."""
@@ -92,17 +117,32 @@ class BytesFile:
 
 
 class BytesSink:
-    """A tree that is received into memory; `contents` are the files that were completed."""
+    """A tree that is received into memory.
 
-    def __init__(self, failure: MlopusError | None = None) -> None:
+    Attributes:
+        contents: The files that were completed.
+        left: What is left of files by another writer, each with the validator of its content.
+        partial: The files that were not completed but identified.
+    """
+
+    def __init__(
+        self, failure: MlopusError | None = None, left: Mapping[str, tuple[str, bytes]] | None = None
+    ) -> None:
         self.contents: dict[str, bytes] = {}
+        self.left = dict(left or {})
+        self.partial: dict[str, tuple[str, bytes]] = {}
         self._failure = failure
 
     @contextlib.contextmanager
     def create(self, path: str) -> Generator[FileSink]:
         """A new file."""
-        file = BytesFile(self._failure)
-        yield file
+        file = BytesFile(self._failure, self.left.get(path))
+        try:
+            yield file
+        except BaseException:
+            if file.validator is not None:
+                self.partial[path] = (file.validator, file.content)
+            raise
         self.contents[path] = file.content
 
 
@@ -113,6 +153,7 @@ class Tally:
         self.requests = 0
         self.sent_bytes = 0
         self.received_bytes = 0
+        self.resumed_bytes = 0
         self.files: list[str] = []
 
     def requested(self, count: int = 1) -> None:
@@ -126,6 +167,10 @@ class Tally:
     def received(self, size_bytes: int) -> None:
         """Count bytes received."""
         self.received_bytes += size_bytes
+
+    def resumed(self, size_bytes: int) -> None:
+        """Count bytes that were there already."""
+        self.resumed_bytes += size_bytes
 
     def finished(self, path: str) -> None:
         """Count files."""
