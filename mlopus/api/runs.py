@@ -279,7 +279,7 @@ class RunVerbs(ApiCore):
         return self._performed(calls.end_run(self, run, succeeded), RunApi)
 
     def get_run_url(self, run: RunRef, exp: ExpRef | None = None) -> Result[str, MlopusError]:
-        """Give the link of a run in the MLflow UI. Only a run of a mere id is asked for.
+        """Give the link of a run in the MLflow UI. Only a run of a mere id is asked for, with one request.
 
         Args:
             run: An entity or an id.
@@ -305,12 +305,10 @@ class RunVerbs(ApiCore):
         key = run_key(run)
         if isinstance(key, Failure):
             return key
-        if exp is None and not isinstance(run, Run):
-            found = self.get_run(run)
-            if isinstance(found, Failure):
-                return found
-            exp = found.unwrap().exp
-        known_exp = exp_key(exp if exp is not None else run.exp if isinstance(run, Run) else "")
-        if isinstance(known_exp, Failure):
-            return known_exp
-        return self.repositories.tracking.url(key.unwrap(), known_exp.unwrap().id)
+        known = run.exp if exp is None and isinstance(run, Run) else exp
+        if known is None:
+            return self.repositories.tracking.url(key.unwrap())
+        within = exp_key(known)
+        if isinstance(within, Failure):
+            return within
+        return self.repositories.tracking.url(key.unwrap(), within.unwrap().id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 
 from immutabledict import immutabledict
 
+from mlopus import MlflowApi
+from mlopus.api.core import ApiCore
 from mlopus.domain.keys import ModelKey, RunKey
 from mlopus.domain.manifest import (
     ArtifactLocation,
@@ -25,6 +28,8 @@ from mlopus.domain.records import ExperimentRecord, ModelRecord, RunRecord
 from mlopus.plans.facts import CacheFacts, Facts, SourceFacts, StoreFacts, TrackingFacts
 from mlopus.plans.planner import plan
 from mlopus.plans.requests import LogModelVersion, PublishOptions
+from tests import reference
+from tests.integration.verbs_called import CASES
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
@@ -46,6 +51,15 @@ def test_the_picture_is_what_a_plan_prints() -> None:
     picture = README.split("```")[1]
 
     assert picture.strip("\n") == str(plan(the_request(), the_facts()).unwrap())
+
+
+def test_the_reference_has_a_row_for_each_verb_and_each_row_is_tried() -> None:
+    functions = inspect.getmembers(MlflowApi, inspect.isfunction)
+    verbs = {name for name, _ in functions if not name.startswith("_") and not hasattr(ApiCore, name)}
+    told = {(verb, row.case) for row in reference.rows() for verb in row.verbs}
+
+    assert {verb for verb, _ in told} == {*verbs, "run.batch"} - {"execute"}
+    assert told == CASES.keys()
 
 
 def the_request() -> LogModelVersion:
