@@ -80,6 +80,19 @@ def test_queries_of_every_shape_find_what_the_predicate_finds(
     assert found == searched.wanted(kind, query, sorting)
 
 
+@pytest.mark.parametrize("direction", [1, -1])
+@pytest.mark.parametrize("field", ["metrics.acc", "metrics.loss", "metrics.val.acc", "metrics.é x"])
+def test_runs_that_all_have_a_metric_come_from_the_server_in_its_order(
+    searched: Searched, field: str, direction: int
+) -> None:
+    for condition in ({"$gte": -1e308}, {"$lt": 0.9}, {"$gt": 0.0, "$lte": 1e308}):
+        query = among_ours(searched, "run", {field: condition})
+        order = [(field, direction)]
+
+        assert "order    as they come" in searched.search("run", query, order).explain()
+        assert searched.found("run", query, order) == searched.wanted("run", {field: condition}, order)
+
+
 def test_what_no_address_holds_is_searched_for_all_the_same(searched: Searched) -> None:
     known = [run["id"] for run in searched.documents["run"]]
     many = [f"{number:032x}" for number in range(300)]

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import attrs
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from immutabledict import immutabledict
 
@@ -209,34 +209,70 @@ def test_nothing_else_is_asked_for_where_it_is_called_exact(
 
 sortings = st.lists(
     st.tuples(
-        st.sampled_from(("start_time", "end_time", "id", "metrics.a", "name")), st.sampled_from((1, -1))
+        st.sampled_from(("start_time", "end_time", "id", "metrics.a", "metrics.a", "metrics.a.b", "name")),
+        st.sampled_from((1, -1)),
     ),
     max_size=3,
     unique_by=lambda key: key[0],
 )
+bounds = st.dictionaries(
+    st.sampled_from(("metrics.a", "metrics.a.b")),
+    st.dictionaries(st.sampled_from(("$gt", "$gte", "$lt", "$lte")), floats, min_size=1, max_size=2),
+    max_size=2,
+)
 
 
-@given(rows=st.lists(runs(), unique_by=lambda run: run.id, max_size=6), sorting=sortings)
+@given(
+    rows=st.lists(runs(), unique_by=lambda run: run.id, max_size=6),
+    query=bounds,
+    sorting=sortings,
+    server=servers,
+)
+@example(
+    rows=[
+        RunRecord(id=IDS[0], exp_id="1", metrics=immutabledict({"a": 1.0})),
+        RunRecord(id=IDS[1], exp_id="1", metrics=immutabledict({"a.b": 1.0})),
+    ],
+    query={},
+    sorting=[("metrics.a", -1)],
+    server=Server(is_file_store=False, nan_counts_as_zero=True),
+)
 def test_an_order_is_asked_for_only_where_the_servers_is_the_same(
-    rows: list[RunRecord], sorting: Any
+    rows: list[RunRecord], query: Any, sorting: Any, server: Server
 ) -> None:
-    order_by = asked({}, sorting, PLAIN).order_by
+    searches = asked(query, sorting, PLAIN)
+    found = [run for run in rows if any(server.finds(search, run) for search in searches.searches)]
+    as_sent = _as_ordered_by_server(found, searches.order_by, server)
+
     by_document = document_key(parse_sorting(sorting).unwrap())
     rightly = sorted(rows, key=lambda run: (*by_document(document_of(run, PLAIN)), run.id))
-    assert not order_by or _as_ordered_by_server(rows, order_by) == rightly
+    assert not searches.order_by or [run for run in as_sent if wanted(run, query, PLAIN)] == [
+        run for run in rightly if wanted(run, query, PLAIN)
+    ]
 
 
-def _as_ordered_by_server(rows: list[RunRecord], order_by: tuple[str, ...]) -> list[RunRecord]:
-    """Missing last in either direction; a start that was never given is 0."""
-    for column, direction in (key.split(" ") for key in reversed(order_by)):
-        attribute = column.removeprefix("attributes.").replace("run_id", "id")
-        held = {run.id: getattr(run, attribute) for run in rows}
-        if attribute == "start_time":
-            held = {run_id: time or datetime(1970, 1, 1, tzinfo=UTC) for run_id, time in held.items()}
+def _as_ordered_by_server(
+    rows: list[RunRecord], order_by: tuple[str, ...], server: Server
+) -> list[RunRecord]:
+    """Missing last in either direction, before it NaN; a start that was never given is 0."""
+    for column, direction in (key.rsplit(" ", 1) for key in reversed(order_by)):
+        held = {run.id: _sorted_by(run, column) for run in rows}
+        if server.nan_counts_as_zero:
+            held = {run_id: 0.0 if value != value else value for run_id, value in held.items()}  # noqa: PLR0124
         present = sorted(
-            (run for run in rows if held[run.id] is not None),
+            (run for run in rows if held[run.id] is not None and held[run.id] == held[run.id]),
             key=lambda run: held[run.id],
             reverse=direction == "DESC",
         )
-        rows = [*present, *(run for run in rows if held[run.id] is None)]
+        nan = [run for run in rows if held[run.id] != held[run.id]]
+        rows = [*present, *nan, *(run for run in rows if held[run.id] is None)]
     return rows
+
+
+def _sorted_by(run: RunRecord, column: str) -> Any:
+    if column.startswith("metrics."):
+        value = run.metrics.get(column.removeprefix("metrics.").strip("`"))
+        return value if value is None or math.isnan(value) else max(-LARGEST, min(LARGEST, value))
+    if column == "attributes.start_time":
+        return run.start_time or datetime(1970, 1, 1, tzinfo=UTC)
+    return getattr(run, column.removeprefix("attributes.").replace("run_id", "id"))

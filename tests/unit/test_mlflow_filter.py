@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from typing import Any, cast
 from urllib.parse import quote
@@ -195,6 +196,24 @@ def test_under_a_codec_with_many_texts_for_a_value_only_mlflows_own_tags_are_ask
 def test_an_order_that_is_the_servers_too_is_asked_for(sorting: Any, order_by: tuple[str, ...]) -> None:
     found = asked({}, sorting)
     assert (found.order_by, found.push_down.is_sorted) == (order_by, True)
+
+
+@pytest.mark.parametrize("direction", [1, -1])
+@pytest.mark.parametrize("condition", [0.5, {"$gt": 0.5}, {"$lte": 0.5}, {"$in": [0.5]}], ids=str)
+def test_the_order_of_a_metric_that_all_have_is_asked_for(condition: Any, direction: int) -> None:
+    found = asked({"metrics.val.acc": condition}, [("metrics.val.acc", direction)])
+
+    wanted = f"metrics.`val.acc` {'ASC' if direction == 1 else 'DESC'}"
+    assert (found.order_by, found.push_down.is_sorted) == ((wanted, "attributes.run_id ASC"), True)
+
+
+@pytest.mark.parametrize(
+    "condition", [{"$exists": True}, {"$ne": 0.5}, {"$gt": math.inf}, {"$not": {"$gt": 0.5}}], ids=str
+)
+def test_the_order_of_a_metric_that_some_may_lack_is_not_asked_for(condition: Any) -> None:
+    found = asked({"metrics.acc": condition, "metrics.val": {"$gt": 1}}, [("metrics.acc", -1)])
+
+    assert (found.order_by, found.push_down.is_sorted) == ((), False)
 
 
 @pytest.mark.parametrize(

@@ -210,7 +210,7 @@ def _order(spec: SearchSpec, pushed: Pushed, *, is_one: bool) -> tuple[str, ...]
     if not sorting.keys or not is_one:
         return ()
     if spec.kind == "run":
-        return _order_of_runs(sorting)
+        return _order_of_runs(sorting, frozenset(c for branch in pushed.branches for c in branch))
     if spec.kind == "model version" and len(sorting.keys) == 1 and all(map(_names_one, pushed.branches)):
         key = sorting.keys[0]
         if key.path.text == "version":
@@ -218,15 +218,26 @@ def _order(spec: SearchSpec, pushed: Pushed, *, is_one: bool) -> tuple[str, ...]
     return ()
 
 
-def _order_of_runs(sorting: Sorting) -> tuple[str, ...]:
+def _order_of_runs(sorting: Sorting, clauses: frozenset[Clause]) -> tuple[str, ...]:
+    """The order of runs that all satisfy the clauses.
+
+    By a metric only where a clause compares it: then none lacks it, for which others would have their place
+    by what is below it (`val.acc` below `val`), and none has NaN.
+    """
+    compared = {clause.key for clause in clauses if clause.field == "metric"}
     order: list[str] = []
     for key in sorting.keys:
-        if key.path.text == "id":
-            return (*order, f"attributes.run_id {'DESC' if key.descending else 'ASC'}")
+        direction = "DESC" if key.descending else "ASC"
+        root, _, name = key.path.text.partition(".")
         column = _DESCENDING_ATTRIBUTES.get(key.path.text)
-        if column is None or not key.descending:
+        if key.path.text == "id":
+            return (*order, f"attributes.run_id {direction}")
+        if root == "metrics" and name in compared:
+            order.append(f"metrics.`{name}` {direction}")
+        elif column is not None and key.descending:
+            order.append(f"{column} DESC")
+        else:
             return ()
-        order.append(f"{column} DESC")
     return (*order, "attributes.run_id ASC")
 
 
