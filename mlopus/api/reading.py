@@ -12,7 +12,7 @@ from mlopus.result import Failure, Result, Success, mapped
 
 
 class Reader:
-    """Reads for one call. `fresh` holds what a server answered, `all` also what was known before."""
+    """Reads for one call. `fresh` holds what a server answered, now or to this API within a minute."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class Reader:
 
     @property
     def fresh(self) -> tuple[Record, ...]:
-        """What a server answered during this call, in that order."""
+        """What a server answered, in the order of this call."""
         return tuple(self._fresh.values())
 
     def get(self, key: EntityKey) -> Result[Record, MlopusError]:
@@ -41,6 +41,8 @@ class Reader:
         if isinstance(found, Success):
             record = found.unwrap()
             self._seen[key] = self._seen[key_of(record)] = record
+        if recent is not None:
+            self._fresh[key_of(recent)] = recent
         return found
 
     def get_lasting(self, key: EntityKey) -> Result[Record, MlopusError]:

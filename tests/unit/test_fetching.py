@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import mlopus
 from mlopus.domain.keys import EntityKey, ExperimentKey, ModelKey, RunKey, VersionKey
 from mlopus.domain.records import ExperimentRecord, ModelRecord, Record, RunRecord, VersionRecord
 from mlopus.errors import MlopusError, NotFound
@@ -59,3 +60,16 @@ def test_a_folder_that_only_looks_like_an_experiment_does_no_harm() -> None:
 
     assert found[-1] == EXP
     assert ExperimentKey("2024") in store.asked
+
+
+@pytest.mark.parametrize("verb", ["get_run_artifact", "cache_run_artifact"])
+def test_the_experiment_of_a_cached_artifact_is_cached_though_it_was_seen_just_now(verb: str) -> None:
+    api = mlopus.testing.in_memory()
+    run = api.start_run(api.create_exp("demo").unwrap()).unwrap()
+    run.log_artifact(lambda path: path.touch(), "a", use_cache=False).unwrap()
+    api.get_run(run.id).unwrap()
+    api.repositories.cache.clear().unwrap()
+
+    getattr(api, verb)(run.id, "a").unwrap()
+
+    assert api.in_offline_mode.get_run(run.id).unwrap().exp.name == "demo"
