@@ -14,6 +14,7 @@ from mlopus.plans.outcomes import Fetched
 from mlopus.plans.pending import bind, known
 from mlopus.plans.plan import (
     EntityAnswer,
+    ExportedAnswer,
     FetchedAnswer,
     NoAnswer,
     ReceiptAnswer,
@@ -26,19 +27,20 @@ if TYPE_CHECKING:
     from mlopus.api.client import MlflowApi
     from mlopus.domain.records import Record
     from mlopus.execution.receipts import Receipt
+    from mlopus.ports.streams import TreeSource
 
 
-def value_of(receipt: Receipt, api: MlflowApi) -> Any:
+def value_of(receipt: Receipt, api: MlflowApi) -> Any:  # noqa: C901 (a case per class)
     """The value of the verb whose plan was executed."""
     bindings: Bindings = immutabledict()
     for done in receipt.steps:
         bindings = bindings | bindings_of(done.step, done.outcome)
     answer = bind(receipt.plan.answer, bindings)
-    viewer = Viewer(api, codec_named(api.settings.text_codec))
     match answer:
         case NoAnswer():
             return None
         case EntityAnswer():
+            viewer = Viewer(api, codec_named(api.settings.text_codec), answer.as_of)
             return viewer.handle((cast("Record", answer.record), *answer.parents))
         case FetchedAnswer():
             for done in receipt.steps:
@@ -50,6 +52,9 @@ def value_of(receipt: Receipt, api: MlflowApi) -> Any:
             return _path_of(answer.tree, api)
         case TargetAnswer():
             return Path(receipt.plan.roots["target"])
+        case ExportedAnswer():
+            exported = api.repositories.cache_folders.artifacts(receipt.plan.roots["target"])
+            return _local_path(exported.tree(known(answer.tree.tree_key)).unwrap(), answer.tree.path)
         case ReceiptAnswer():
             return receipt
         case _:
@@ -58,9 +63,11 @@ def value_of(receipt: Receipt, api: MlflowApi) -> Any:
 
 def _path_of(tree: CachedTree | StoreTree, api: MlflowApi) -> Path:
     if isinstance(tree, CachedTree):
-        path = api.repositories.artifacts.tree(known(tree.tree_key)).unwrap().local_path(tree.path)
-    else:
-        local = api.repositories.stores.local_source(tree.store_url)
-        path = None if local is None else local.local_path("")
+        return _local_path(api.repositories.artifacts.tree(known(tree.tree_key)).unwrap(), tree.path)
+    return _local_path(api.repositories.stores.local_source(tree.store_url), "")
+
+
+def _local_path(tree: TreeSource | None, inside: str) -> Path:
+    path = None if tree is None else tree.local_path(inside)
     assert path is not None, "the plan was made for files on this disk"  # noqa: S101
     return Path(path)

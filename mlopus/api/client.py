@@ -11,6 +11,7 @@ from mlopus.api.caching import CacheVerbs
 from mlopus.api.deleting import DeletingVerbs
 from mlopus.api.describing import DescribingVerbs
 from mlopus.api.experiments import ExperimentVerbs
+from mlopus.api.exporting import ExportVerbs
 from mlopus.api.logs import LogVerbs
 from mlopus.api.models import ModelVerbs
 from mlopus.api.naming import NamingVerbs
@@ -40,6 +41,7 @@ class MlflowApi(
     DeletingVerbs,
     ArtifactVerbs,
     CacheVerbs,
+    ExportVerbs,
     PublishVerbs,
 ):
     """A tracking store, its artifacts and a local cache of both.
@@ -61,6 +63,7 @@ class MlflowApi(
         stores: Opens the URLs of artifacts.
         workspace: The user's own files, and where callbacks write.
         clock: What tells the time.
+        cache_folders: Opens the cache folders that exports are written into.
         settings: None is `Settings()`; the environment is not read.
 
     Example:

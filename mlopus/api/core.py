@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mlopus.plans.steps import CommitTree
     from mlopus.ports.artifact_cache import ArtifactCache
     from mlopus.ports.artifact_store import ArtifactStore
+    from mlopus.ports.cache_folders import CacheFolders
     from mlopus.ports.clock import Clock
     from mlopus.ports.metadata_cache import MetadataCache
     from mlopus.ports.tracking import Tracking
@@ -65,6 +66,7 @@ class ApiCore:
         stores: ArtifactStore | None = None,
         workspace: Workspace | None = None,
         clock: Clock | None = None,
+        cache_folders: CacheFolders | None = None,
         settings: Settings | None = None,
         wiring: Wiring | None = None,
     ) -> None:
@@ -76,6 +78,7 @@ class ApiCore:
             stores=stores,
             workspace=workspace,
             clock=clock,
+            cache_folders=cache_folders,
         )
         object.__setattr__(self, "settings", wiring.settings)
         object.__setattr__(self, "_lazy", LazyRepositories(wiring))

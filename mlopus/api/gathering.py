@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 
 from mlopus.api.calls import Call
+from mlopus.api.gathering_exports import ExportGathering
 from mlopus.api.gathering_trees import TreeGathering
 from mlopus.api.locating import Locator
 from mlopus.api.reading import Reader
@@ -29,6 +30,8 @@ from mlopus.plans.requests import (
     CreateExp,
     CreateRegisteredModel,
     CreateRunIn,
+    ExportArtifact,
+    ExportMeta,
     GetArtifact,
     GetEntity,
     LogModelVersion,
@@ -101,7 +104,7 @@ class _Gathering:
         self._reader = reader
         self._locator = locator
 
-    def facts(self, base: Facts) -> Result[Facts, MlopusError]:
+    def facts(self, base: Facts) -> Result[Facts, MlopusError]:  # noqa: C901 (a case per kind)
         request = self._call.request
         offline = base.settings.mode == "offline"
         match request:
@@ -113,6 +116,8 @@ class _Gathering:
                 return self._with_named(base, ModelKey(request.name), ensure=request.ensure)
             case CacheArtifact() | GetArtifact() | PlaceArtifact() | CleanCachedArtifact():
                 return TreeGathering(self._repositories, self._reader, self._locator).facts(base, request)
+            case ExportMeta() | ExportArtifact():
+                return ExportGathering(self._repositories, self._reader, self._locator).facts(base, request)
             case _ if offline:
                 return Success(base)
             case CreateRunIn():

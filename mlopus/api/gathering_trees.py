@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 import attrs
 
 from mlopus.api.locating import Locator
@@ -12,19 +10,17 @@ from mlopus.domain.manifest import Entry
 from mlopus.domain.paths import join_url, path_below
 from mlopus.errors import DigestMismatch, MlopusError
 from mlopus.execution.repositories import Repositories
-from mlopus.plans.cache import needed_manifests, needs_listing, needs_store
+from mlopus.plans.cache import TreeRequest, needed_manifests, needs_listing, needs_store
 from mlopus.plans.facts import CacheFacts, Facts
 from mlopus.plans.proofs import covering
 from mlopus.plans.requests import (
     CacheArtifact,
-    CleanCachedArtifact,
+    ExportArtifact,
     GetArtifact,
     PlaceArtifact,
 )
 from mlopus.plans.trees import hit, is_used_in_place
 from mlopus.result import Failure, Result, Success, mapped
-
-TreeRequest: TypeAlias = CacheArtifact | GetArtifact | PlaceArtifact | CleanCachedArtifact
 
 
 class TreeGathering:
@@ -85,12 +81,12 @@ class TreeGathering:
     def _without_damaged(self, facts: Facts, request: TreeRequest) -> Result[Facts, MlopusError]:
         """The facts without entries whose files are not what was committed: these are fetched again.
 
-        Having an artifact does not look at its files one by one; placing and refreshing do.
+        Having an artifact does not look at its files one by one; placing, exporting and refreshing do.
         """
         cache, location = facts.cache, facts.location
         assert cache is not None  # noqa: S101 (gathered before)
         assert location is not None  # noqa: S101 (as above)
-        if not isinstance(request, PlaceArtifact | CacheArtifact):
+        if not isinstance(request, PlaceArtifact | ExportArtifact | CacheArtifact):
             return Success(facts)
         sound: list[Entry] = []
         for entry in cache.entries:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from mlopus.domain.keys import EntityKey, key_of
 from mlopus.domain.records import Record
 from mlopus.errors import MlopusError
@@ -26,6 +28,16 @@ class Reader:
         self._ask = ask
         self._seen: dict[EntityKey, Record] = {key_of(record): record for record in known}
         self._fresh: dict[EntityKey, Record] = {}
+        self._taken: dict[EntityKey, datetime] = {}
+
+    @property
+    def seen(self) -> tuple[Record, ...]:
+        """Everything that was read or known, each once."""
+        return tuple({key_of(record): record for record in self._seen.values()}.values())
+
+    def taken_at(self, record: Record) -> datetime | None:
+        """When the cache took a record that it gave; None for what a server answered."""
+        return self._taken.get(key_of(record))
 
     @property
     def fresh(self) -> tuple[Record, ...]:
@@ -75,4 +87,6 @@ class Reader:
         if isinstance(cached, Failure):
             return cached
         young = young_enough(cached.unwrap(), ask, self._repositories.clock.now())
+        if isinstance(young, Success):
+            self._taken[key_of(young.unwrap().record)] = young.unwrap().as_of
         return mapped(young, lambda row: row.record)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mlopus.plans.facts import ProtectedRoot, TrackingFacts
     from mlopus.ports.artifact_cache import ArtifactCache
     from mlopus.ports.artifact_store import ArtifactStore
+    from mlopus.ports.cache_folders import CacheFolders
     from mlopus.ports.clock import Clock
     from mlopus.ports.metadata_cache import MetadataCache
     from mlopus.ports.tracking import Tracking
@@ -44,6 +45,7 @@ class Wiring:
     stores: ArtifactStore | None = None
     workspace: Workspace | None = None
     clock: Clock | None = None
+    cache_folders: CacheFolders | None = None
 
     def open(self) -> Repositories:
         """The repositories: constructed, not yet connected to anything."""
@@ -60,6 +62,7 @@ class Wiring:
             stores=stores,
             workspace=workspace,
             clock=self.clock or SystemClock(),
+            cache_folders=self.cache_folders or self._open_cache_folders(origin),
             protected=self._protected(workspace),
         )
 
@@ -155,6 +158,11 @@ class Wiring:
         from mlopus.repositories.disk.artifact_cache import DiskArtifactCache
 
         return DiskArtifactCache(self.cache_folder, origin)
+
+    def _open_cache_folders(self, origin: Origin) -> CacheFolders:
+        from mlopus.repositories.disk.cache_folders import DiskCacheFolders
+
+        return DiskCacheFolders(origin, text_codec=self.settings.text_codec)
 
     def _open_workspace(self) -> Workspace:
         from mlopus.repositories.disk.workspace import LocalWorkspace

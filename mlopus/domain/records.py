@@ -98,6 +98,14 @@ Record: TypeAlias = ExperimentRecord | RunRecord | ModelRecord | VersionRecord
 
 
 @attrs.frozen(kw_only=True)
+class CachedRecord:
+    """An entity of a cache, and when it was taken."""
+
+    record: Record
+    as_of: datetime
+
+
+@attrs.frozen(kw_only=True)
 class MetricSample:
     """One point of one metric, as it is sent: finite or not, at a step and a time."""
 

@@ -9,6 +9,7 @@ from immutabledict import immutabledict
 
 from mlopus.errors import IllegalPath, MlopusError, NotCached
 from mlopus.execution.counting import CountingMeter
+from mlopus.execution.exporting import export_rows, export_tree
 from mlopus.execution.repositories import Repositories
 from mlopus.plans.outcomes import Committed, Outcome, Removed, Transferred, Withdrawn
 from mlopus.plans.pending import known
@@ -16,6 +17,9 @@ from mlopus.plans.steps import (
     ByteStep,
     CachedTree,
     CommitTree,
+    ExportRows,
+    ExportStep,
+    ExportTree,
     FetchFiles,
     PlaceTree,
     RemoveFiles,
@@ -51,7 +55,7 @@ class ByteInterpreter:
         for staging in self._staged.values():
             staging.discard()
 
-    def perform(self, step: ByteStep) -> Result[Outcome, MlopusError]:
+    def perform(self, step: ByteStep | ExportStep) -> Result[Outcome, MlopusError]:  # noqa: C901 (a case per class)
         """Carry out one step."""
         match step:
             case FetchFiles():
@@ -77,6 +81,15 @@ class ByteInterpreter:
                     root
                     if isinstance(root, Failure)
                     else self._repositories.workspace.remove(step, root.unwrap())
+                )
+            case ExportTree():
+                return self._export(step)
+            case ExportRows():
+                folder = self._root("target")
+                return (
+                    folder
+                    if isinstance(folder, Failure)
+                    else export_rows(step, folder.unwrap(), self._repositories.cache_folders)
                 )
             case _:
                 assert_never(step)
@@ -156,6 +169,15 @@ class ByteInterpreter:
         if isinstance(tree, Failure):
             return tree
         return self._repositories.workspace.place(step, root.unwrap(), tree.unwrap(), self._meter)
+
+    def _export(self, step: ExportTree) -> Result[Committed, MlopusError]:
+        folder, tree = self._root("target"), self._tree(step.tree)
+        if isinstance(folder, Failure):
+            return folder
+        if isinstance(tree, Failure):
+            return tree
+        folders = self._repositories.cache_folders
+        return export_tree(step, folder.unwrap(), tree.unwrap(), folders, self._meter)
 
     def _tree(self, tree: CachedTree | StoreTree) -> Result[TreeSource, MlopusError]:
         match tree:

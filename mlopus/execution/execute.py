@@ -49,6 +49,8 @@ from mlopus.plans.requests import LogModelVersion, LogRunArtifact
 from mlopus.plans.steps import (
     CacheRows,
     CommitTree,
+    ExportRows,
+    ExportTree,
     FetchEntity,
     FetchFiles,
     PlaceTree,
@@ -165,6 +167,8 @@ def _perform(
             | UploadFiles()
             | RemoveRemoteFiles()
             | RemoveFiles()
+            | ExportTree()
+            | ExportRows()
         ):
             return on_bytes.perform(step)
         case _:

@@ -7,6 +7,7 @@ import attrs
 from mlopus.plans.facts import ProtectedRoot
 from mlopus.ports.artifact_cache import ArtifactCache
 from mlopus.ports.artifact_store import ArtifactStore
+from mlopus.ports.cache_folders import CacheFolders
 from mlopus.ports.clock import Clock
 from mlopus.ports.metadata_cache import MetadataCache
 from mlopus.ports.meter import Meter
@@ -27,6 +28,7 @@ class Repositories:
     stores: ArtifactStore
     workspace: Workspace
     clock: Clock
+    cache_folders: CacheFolders
     protected: tuple[ProtectedRoot, ...] = ()
 
     def metered(self, meter: Meter) -> Repositories:

@@ -14,6 +14,7 @@ from mlopus.errors import MlopusError
 from mlopus.result import Result
 
 if TYPE_CHECKING:
+    from mlopus.api.artifact_calls import PathLike
     from mlopus.api.client import MlflowApi
     from mlopus.api.references import RunRef
     from mlopus.api.search import Search
@@ -110,6 +111,10 @@ class ExpApi(Experiment):
     def cache_meta(self) -> Result[ExpApi, MlopusError]:
         """See `MlflowApi.cache_exp_meta`."""
         return self.api.cache_exp_meta(self)
+
+    def export_meta(self, target: PathLike) -> Result[ExpApi, MlopusError]:
+        """See `MlflowApi.export_exp_meta`."""
+        return self.api.export_exp_meta(self, target)
 
     def refresh(self) -> Result[ExpApi, MlopusError]:
         """See `MlflowApi.get_exp`, with `refresh=True`."""

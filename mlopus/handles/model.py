@@ -12,7 +12,7 @@ from mlopus.errors import MlopusError
 from mlopus.result import Result
 
 if TYPE_CHECKING:
-    from mlopus.api.artifact_calls import Source
+    from mlopus.api.artifact_calls import PathLike, Source
     from mlopus.api.client import MlflowApi
     from mlopus.api.references import RunRef
     from mlopus.api.search import Search
@@ -121,6 +121,10 @@ class ModelApi(Model):
     def cache_meta(self) -> Result[ModelApi, MlopusError]:
         """See `MlflowApi.cache_model_meta`."""
         return self.api.cache_model_meta(self)
+
+    def export_meta(self, target: PathLike) -> Result[ModelApi, MlopusError]:
+        """See `MlflowApi.export_model_meta`."""
+        return self.api.export_model_meta(self, target)
 
     def refresh(self) -> Result[ModelApi, MlopusError]:
         """See `MlflowApi.get_model`, with `refresh=True`."""

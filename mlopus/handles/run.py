@@ -281,9 +281,17 @@ class RunApi(Run):
 
         return followed(self, self.api, upkeep_calls.restore_run(self.api, self))
 
+    def export_artifact(self, target: PathLike, path_in_run: str = "") -> Result[Path, MlopusError]:
+        """See `MlflowApi.export_run_artifact`."""
+        return self.api.export_run_artifact(self, target, path_in_run)
+
     def cache_meta(self) -> Result[RunApi, MlopusError]:
         """See `MlflowApi.cache_run_meta`."""
         return self.api.cache_run_meta(self)
+
+    def export_meta(self, target: PathLike) -> Result[RunApi, MlopusError]:
+        """See `MlflowApi.export_run_meta`."""
+        return self.api.export_run_meta(self, target)
 
     def refresh(self) -> Result[RunApi, MlopusError]:
         """See `MlflowApi.get_run`, with `refresh=True`."""

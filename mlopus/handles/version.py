@@ -99,9 +99,21 @@ class ModelVersionApi(ModelVersion):
         cached = self.api.cache_model_artifact(self)
         return cached if isinstance(cached, Failure) else self.api.cache_model_version_meta(self)
 
+    def export_artifact(self, target: PathLike) -> Result[Path, MlopusError]:
+        """See `MlflowApi.export_model_artifact`."""
+        return self.api.export_model_artifact(self, target)
+
+    def export(self, target: PathLike) -> Result[Path, MlopusError]:
+        """See `MlflowApi.export_model_artifact`: the artifact, and the metadata that leads to it."""
+        return self.api.export_model_artifact(self, target)
+
     def cache_meta(self) -> Result[ModelVersionApi, MlopusError]:
         """See `MlflowApi.cache_model_version_meta`."""
         return self.api.cache_model_version_meta(self)
+
+    def export_meta(self, target: PathLike) -> Result[ModelVersionApi, MlopusError]:
+        """See `MlflowApi.export_model_version_meta`."""
+        return self.api.export_model_version_meta(self, target)
 
     def refresh(self) -> Result[ModelVersionApi, MlopusError]:
         """See `MlflowApi.get_model_version`, with `refresh=True`."""

@@ -16,7 +16,7 @@ from mlopus.plans.changes import (
     RegisterVersion,
 )
 from mlopus.plans.outcomes import Committed, Outcome, Recorded, Transferred
-from mlopus.plans.steps import Bindings, CommitTree, Step, UploadFiles
+from mlopus.plans.steps import Bindings, CommitTree, ExportTree, Step, UploadFiles
 
 CreatingStep: TypeAlias = (
     CreateExperiment | EnsureExperiment | CreateRun | CreateModel | EnsureModel | RegisterVersion
@@ -26,6 +26,8 @@ UPLOADED = "uploaded"
 """Key of what the store says of the published files."""
 TREE = "tree"
 """Key of the committed tree."""
+EXPORTED = "exported"
+"""Key of the tree that an export committed in its folder."""
 STAGED = "artifact"
 """Name of the staging area of a plan's one tree."""
 
@@ -61,6 +63,8 @@ def bindings_of(step: Step, outcome: Outcome) -> Bindings:
             return immutabledict({created_key(step): record})
         case Committed() if isinstance(step, CommitTree):
             return immutabledict({step.binds: outcome.tree_key})
+        case Committed() if isinstance(step, ExportTree):
+            return immutabledict({step.commit.binds: outcome.tree_key})
         case Transferred() if isinstance(step, UploadFiles):
             return immutabledict({step.binds: validators_of(step.kept + step.left) | outcome.validators})
         case _:

@@ -18,6 +18,7 @@ from mlopus.plans.requests import (
     ArtifactRequest,
     CacheArtifact,
     CleanCachedArtifact,
+    ExportArtifact,
     GetArtifact,
     PlaceArtifact,
 )
@@ -35,6 +36,7 @@ from mlopus.plans.verbs import title_of
 from mlopus.result import Failure, Result, Success
 
 CacheRefusal: TypeAlias = TreeRefusal
+TreeRequest: TypeAlias = ArtifactRequest | PlaceArtifact | ExportArtifact
 
 
 def plan_cache(request: ArtifactRequest, facts: Facts) -> Result[Plan, CacheRefusal]:
@@ -100,19 +102,19 @@ def _clean(request: CleanCachedArtifact, facts: Facts) -> Result[Plan, CacheRefu
     return Success(make_plan(request, facts, ((step,),), ReceiptAnswer()))
 
 
-def needs_store(request: ArtifactRequest | PlaceArtifact, facts: Facts) -> bool:
+def needs_store(request: TreeRequest, facts: Facts) -> bool:
     """Whether to find out what the store is like, though the cache may have the answer.
 
     Files on this disk are used in place, not from the cache; a tracking store that costs no request
     tells where they are.
     """
-    if not isinstance(request, GetArtifact | PlaceArtifact) or facts.store is not None:
+    if not isinstance(request, GetArtifact | PlaceArtifact | ExportArtifact) or facts.store is not None:
         return False
     is_free = not facts.tracking.requests_cost and not facts.settings.cache_local_artifacts
     return is_free and may_ask_store(facts)
 
 
-def needs_listing(request: ArtifactRequest | PlaceArtifact, facts: Facts) -> bool:
+def needs_listing(request: TreeRequest, facts: Facts) -> bool:
     """Whether the store has to be asked what it holds, given what else is known."""
     if facts.store is not None and facts.store.listing is not None:
         return False
@@ -121,14 +123,14 @@ def needs_listing(request: ArtifactRequest | PlaceArtifact, facts: Facts) -> boo
             return False
         case CacheArtifact():
             return may_ask_store(facts)
-        case GetArtifact() | PlaceArtifact():
+        case GetArtifact() | PlaceArtifact() | ExportArtifact():
             is_answered = hit(facts) is not None and not must_revalidate(facts)
             return may_ask_store(facts) and (is_used_in_place(facts) or not is_answered)
         case _:
             assert_never(request)
 
 
-def needed_manifests(request: ArtifactRequest | PlaceArtifact, facts: Facts) -> tuple[str, ...]:
+def needed_manifests(request: TreeRequest, facts: Facts) -> tuple[str, ...]:
     """The trees whose manifests the request needs and the facts lack: none for a hit on its very path."""
     location = gathered(facts.location, "the location")
     if facts.cache is None or isinstance(request, CleanCachedArtifact):

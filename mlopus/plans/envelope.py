@@ -16,6 +16,7 @@ from mlopus.plans.steps import (
     CachedTree,
     CacheRows,
     CommitTree,
+    ExportTree,
     FetchFiles,
     PlaceTree,
     StageFiles,
@@ -55,7 +56,7 @@ def make_plan(
 
 
 def _touches_cache(step: Step) -> bool:
-    if isinstance(step, PlaceTree):
+    if isinstance(step, PlaceTree | ExportTree):
         return isinstance(step.tree, CachedTree)
     return isinstance(step, FetchFiles | StageFiles | CommitTree | WithdrawEntries)
 

@@ -13,7 +13,7 @@ from immutabledict import immutabledict
 
 from mlopus.domain.manifest import ArtifactLocation, Entry, LocalFile, Manifest, RemoteTree
 from mlopus.domain.origin import Origin
-from mlopus.domain.records import Record, VersionRecord
+from mlopus.domain.records import CachedRecord, Record, VersionRecord
 from mlopus.domain.values import TextLimits
 from mlopus.plans.steps import TargetAbsent, TargetExpectation
 
@@ -118,6 +118,37 @@ class TargetFacts:
 
 
 @attrs.frozen(kw_only=True)
+class FolderFacts:
+    """What a folder is that a cache may be written into.
+
+    `cache_id` is that of the cache that it is, or would become. `others` are names of what is in it
+    while it is no cache; a file has its own name there.
+    """
+
+    path: str
+    cache_id: str
+    is_cache: bool = False
+    is_writable: bool = True
+    others: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class ExportFacts:
+    """The folder that an export goes to, what is to be carried there, and what it holds of that.
+
+    `rows` are the entities to carry, the one asked for first; `as_of` is when the oldest of them was
+    taken if a cache gave it, else None. `held` are those that the folder has, `cache` what it has of
+    the artifact.
+    """
+
+    folder: FolderFacts
+    rows: tuple[CachedRecord, ...]
+    as_of: datetime | None = None
+    held: tuple[CachedRecord, ...] = ()
+    cache: CacheFacts | None = None
+
+
+@attrs.frozen(kw_only=True)
 class ProtectedRoot:
     """A folder that users neither place into nor take from: its absolute path, links resolved.
 
@@ -150,4 +181,5 @@ class Facts:
     store: StoreFacts | None = None
     source: SourceFacts | None = None
     target: TargetFacts | None = None
+    export: ExportFacts | None = None
     versions_of_run: tuple[tuple[VersionRecord, str], ...] = ()

@@ -9,7 +9,7 @@ import attrs
 
 from mlopus.domain.keys import ExperimentKey, ModelKey, OwnKey, RunKey, VersionKey, key_of
 from mlopus.domain.manifest import ArtifactSubject
-from mlopus.domain.records import OPERATION_TAG, Texts
+from mlopus.domain.records import OPERATION_TAG, Record, Texts
 from mlopus.plans.bindings import created_key, is_creating
 from mlopus.plans.changes import (
     CreateExperiment,
@@ -37,6 +37,8 @@ from mlopus.plans.steps import (
     AskServer,
     CacheRows,
     CommitTree,
+    ExportRows,
+    ExportTree,
     FetchEntity,
     FetchFiles,
     PlaceTree,
@@ -119,7 +121,7 @@ def step_title(step: Step) -> str:
     return f"{row.word} {row.name}"
 
 
-def headline(step: Step) -> Row:
+def headline(step: Step) -> Row:  # noqa: C901 (a case per class)
     """A step in one line."""
     match step:
         case FetchEntity() | CacheRows() | ReflectChange():
@@ -147,6 +149,12 @@ def headline(step: Step) -> Row:
         case RemoveFiles():
             size = total_size(file.size_bytes for file in step.files)
             return Row("remove", f"{count(len(step.files), 'file')} from the {step.root}", size)
+        case ExportTree():
+            size = total_size(file.size_bytes for file in step.files)
+            what = _path_of(step.commit.subject, step.commit.path)
+            return Row("export", f"{count(len(step.files), 'file')}, {what}", size, "copy")
+        case ExportRows():
+            return Row("export", _metadata_of(row.record for row in step.rows), note="to the target")
         case _:
             return _of_change(step)
 
@@ -168,12 +176,15 @@ def _of_metadata(step: FetchEntity | CacheRows | ReflectChange) -> Row:
             asked = ", else ".join(_asked(ask) for ask in step.ask)
             return Row("fetch", entity_in_words(step.key), note=f"from {asked}{kept}")
         case CacheRows():
-            names = (entity_in_words(key_of(record)) for record in step.records)
-            return Row("cache", f"metadata of {', '.join(names)}")
+            return Row("cache", _metadata_of(step.records))
         case ReflectChange():
             return Row("cache", _reflected(step.change))
         case _:
             assert_never(step)
+
+
+def _metadata_of(records: Iterable[Record]) -> str:
+    return f"metadata of {', '.join(entity_in_words(key_of(record)) for record in records)}"
 
 
 def _asked(ask: Ask) -> str:

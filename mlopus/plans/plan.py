@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TypeAlias
 
 import attrs
@@ -27,10 +28,14 @@ class NoAnswer:
 
 @attrs.frozen(kw_only=True)
 class EntityAnswer:
-    """The verb returns an entity: `record` if it is known, else what a step binds; `parents` as known."""
+    """The verb returns an entity: `record` if it is known, else what a step binds; `parents` as known.
+
+    `as_of` is when a cache took it; None for what a server answered.
+    """
 
     record: Record | Pending
     parents: tuple[Record, ...] = ()
+    as_of: datetime | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -53,11 +58,20 @@ class TargetAnswer:
 
 
 @attrs.frozen(kw_only=True)
+class ExportedAnswer:
+    """The verb returns the path of a tree in the cache folder that the root `target` stands for."""
+
+    tree: CachedTree
+
+
+@attrs.frozen(kw_only=True)
 class ReceiptAnswer:
     """The verb returns the receipt itself."""
 
 
-Answer: TypeAlias = NoAnswer | EntityAnswer | FetchedAnswer | TreeAnswer | TargetAnswer | ReceiptAnswer
+Answer: TypeAlias = (
+    NoAnswer | EntityAnswer | FetchedAnswer | TreeAnswer | TargetAnswer | ExportedAnswer | ReceiptAnswer
+)
 
 
 @attrs.frozen(kw_only=True)

@@ -18,6 +18,8 @@ from mlopus.plans.requests import (
     CreateExp,
     CreateRegisteredModel,
     CreateRunIn,
+    ExportArtifact,
+    ExportMeta,
     GetArtifact,
     GetEntity,
     LogCollected,
@@ -72,6 +74,10 @@ def plan(request: Request, facts: Facts) -> Result[Plan, MlopusError]:
             from mlopus.plans.place import plan_place
 
             return plan_place(request, facts)
+        case ExportMeta() | ExportArtifact():
+            from mlopus.plans.export import plan_export
+
+            return plan_export(request, facts)
         case LogRunArtifact() | LogModelVersion():
             from mlopus.plans.publish import plan_publish
 

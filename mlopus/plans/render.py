@@ -9,6 +9,7 @@ from typing import TypeAlias
 from mlopus.plans.headlines import Row, count, headline, how_in_words, human_size, step_title, total_size
 from mlopus.plans.plan import Plan, Totals
 from mlopus.plans.steps import (
+    ExportTree,
     FetchFiles,
     PlaceTree,
     RemoveFiles,
@@ -105,6 +106,9 @@ def rows_of(step: Step) -> tuple[Row, ...]:
                 else ()
             )
             return (*replaced, *(_files((("place", placed),), "the target") or (headline(step),)))
+        case ExportTree():
+            copied = [(file.path, file.size_bytes, "copy") for file in step.files]
+            return _files((("export", copied),), step.commit.name) or (headline(step),)
         case _:
             return (headline(step),)
 

@@ -166,6 +166,22 @@ class PlaceArtifact:
 
 
 @attrs.frozen(kw_only=True)
+class ExportMeta:
+    """Write one entity and its parents into the cache folder that the root `target` stands for."""
+
+    key: EntityKey
+    target: str
+
+
+@attrs.frozen(kw_only=True)
+class ExportArtifact:
+    """Copy an artifact, and the metadata that leads to it, into the cache folder `target`."""
+
+    artifact: ArtifactOf
+    target: str
+
+
+@attrs.frozen(kw_only=True)
 class CleanCachedArtifact:
     """Withdraw what is cached of an artifact."""
 
@@ -228,5 +244,8 @@ RecordingRequest: TypeAlias = (
 )
 TrackingRequest: TypeAlias = RecordingRequest | UpkeepRequest
 PublishRequest: TypeAlias = LogRunArtifact | LogModelVersion
-Request: TypeAlias = FetchRequest | ArtifactRequest | PlaceArtifact | TrackingRequest | PublishRequest
+ExportRequest: TypeAlias = ExportMeta | ExportArtifact
+Request: TypeAlias = (
+    FetchRequest | ArtifactRequest | PlaceArtifact | ExportRequest | TrackingRequest | PublishRequest
+)
 Family: TypeAlias = Literal["fetch", "cache", "place", "publish"]

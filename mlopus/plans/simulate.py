@@ -41,10 +41,13 @@ from mlopus.plans.outcomes import Recorded
 from mlopus.plans.pending import Pending, bind
 from mlopus.plans.plan import Plan
 from mlopus.plans.simulate_bytes import World, simulate_bytes
+from mlopus.plans.simulate_export import simulate_export
 from mlopus.plans.steps import (
     Bindings,
     CacheRows,
     CommitTree,
+    ExportRows,
+    ExportTree,
     FetchEntity,
     FetchFiles,
     PlaceTree,
@@ -86,6 +89,8 @@ def _performed(world: World, step: Step) -> tuple[World, Bindings]:
             return _with_cached(world, step.records), immutabledict()
         case ReflectChange():
             return _reflected(world, step), immutabledict()
+        case ExportTree() | ExportRows():
+            return simulate_export(world, step)
         case (
             FetchFiles()
             | StageFiles()

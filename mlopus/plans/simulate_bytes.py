@@ -27,6 +27,7 @@ from mlopus.plans.steps import (
     RemoveFiles,
     RemoveRemoteFiles,
     StageFiles,
+    StoreTree,
     TargetPresent,
     UploadFiles,
     WithdrawEntries,
@@ -122,17 +123,20 @@ def _source_after(world: World, step: CommitTree) -> World:
 
 
 def _committed(world: World, step: CommitTree) -> tuple[World, Bindings]:
-    manifest = Manifest.of(
-        step.name,
-        world.staged.get(step.staged, ()),
-        is_file=step.is_file,
-        empty_folders=step.empty_folders,
-    )
-    key = manifest.key
+    cache, manifest = committed_to(world.cache, step, world.staged.get(step.staged, ()))
+    world = _source_after(world, step).with_cache(cache)
+    return world, bindings_of(step, Committed(tree_key=manifest.key, manifest=manifest))
+
+
+def committed_to(
+    cache: CacheFacts, step: CommitTree, files: tuple[ManifestFile, ...]
+) -> tuple[CacheFacts, Manifest]:
+    """What a cache holds after these files are committed to it, and the manifest of the new tree."""
+    manifest = Manifest.of(step.name, files, is_file=step.is_file, empty_folders=step.empty_folders)
     entry = Entry(
         subject=step.subject,
         path=step.path,
-        tree_key=key,
+        tree_key=manifest.key,
         name=step.name,
         is_file=step.is_file,
         taken_at=step.taken_at,
@@ -140,18 +144,15 @@ def _committed(world: World, step: CommitTree) -> tuple[World, Bindings]:
         validators=known(step.validators),
     )
     others = tuple(
-        other for other in world.cache.entries if (other.subject, other.path) != (step.subject, step.path)
+        other for other in cache.entries if (other.subject, other.path) != (step.subject, step.path)
     )
-    cache = attrs.evolve(
-        world.cache, entries=(entry, *others), manifests=world.cache.manifests | {key: manifest}
-    )
-    world = _source_after(world, step).with_cache(cache)
-    return world, bindings_of(step, Committed(tree_key=key, manifest=manifest))
+    manifests = cache.manifests | {manifest.key: manifest}
+    return attrs.evolve(cache, entries=(entry, *others), manifests=manifests), manifest
 
 
 def _placed(world: World, step: PlaceTree) -> World:
     target = gathered(world.facts.target, "the target")
-    committed = _committed_files(world, step)
+    committed = files_of(world, step.tree)
     files = tuple(_target_file(file, step, committed) for file in step.files)
     there = TargetFacts(
         path=target.path,
@@ -163,14 +164,14 @@ def _placed(world: World, step: PlaceTree) -> World:
     return world.evolve(attrs.evolve(world.facts, target=there))
 
 
-def _committed_files(world: World, step: PlaceTree) -> dict[str, ManifestFile]:
-    """What the tree holds: as committed, or as a store on this disk lists it."""
-    if not isinstance(step.tree, CachedTree):
+def files_of(world: World, tree: CachedTree | StoreTree) -> dict[str, ManifestFile]:
+    """What a tree holds: as committed, or as a store on this disk lists it."""
+    if not isinstance(tree, CachedTree):
         listing = world.facts.store.listing if world.facts.store is not None else None
         files = listing.files if listing is not None else ()
-        return {file.path: world.told.fetched(step.tree.store_url, file) for file in files}
-    manifest = world.cache.manifests.get(known(step.tree.tree_key))
-    part = manifest.subtree(step.tree.path) if manifest is not None else None
+        return {file.path: world.told.fetched(tree.store_url, file) for file in files}
+    manifest = world.cache.manifests.get(known(tree.tree_key))
+    part = manifest.subtree(tree.path) if manifest is not None else None
     return {} if part is None else {file.path: file for file in part.files}
 
 

@@ -14,7 +14,7 @@ from immutabledict import immutabledict
 
 from mlopus.domain.keys import EntityKey
 from mlopus.domain.manifest import ArtifactSubject, LocalFile, RemoteFile, Validators
-from mlopus.domain.records import Record
+from mlopus.domain.records import CachedRecord, Record
 from mlopus.plans.changes import TrackingChange
 from mlopus.plans.pending import Pending
 
@@ -236,6 +236,31 @@ class RemoveFiles:
     is_file: bool
 
 
+@attrs.frozen(kw_only=True)
+class ExportTree:
+    """Copy a tree into the cache folder `target`, and commit it there with its entry.
+
+    Files are copied and hashed on the way, never linked. `into` is the id of the cache that the
+    folder is; None if it was none yet, and is made one.
+    """
+
+    tree: CachedTree | StoreTree
+    files: tuple[PlacedFile, ...]
+    commit: CommitTree
+    into: str | None
+
+
+@attrs.frozen(kw_only=True)
+class ExportRows:
+    """Write entities into the metadata of the cache folder `target`, parents before what names them.
+
+    What is there and was taken later stays. `into` as in `ExportTree`.
+    """
+
+    rows: tuple[CachedRecord, ...]
+    into: str | None
+
+
 ByteStep: TypeAlias = (
     FetchFiles
     | StageFiles
@@ -247,5 +272,6 @@ ByteStep: TypeAlias = (
     | RemoveFiles
 )
 CacheStep: TypeAlias = FetchEntity | CacheRows | ReflectChange
-Step: TypeAlias = TrackingChange | CacheStep | ByteStep
+ExportStep: TypeAlias = ExportTree | ExportRows
+Step: TypeAlias = TrackingChange | CacheStep | ByteStep | ExportStep
 Bindings: TypeAlias = immutabledict[str, object]

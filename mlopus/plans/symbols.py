@@ -13,7 +13,8 @@ from immutabledict import immutabledict
 
 from mlopus.domain.manifest import ManifestFile, RemoteFile
 from mlopus.plans.outcomes import Committed, Outcome, Transferred
-from mlopus.plans.steps import CommitTree, FetchFiles, Step, UploadFiles
+from mlopus.plans.pending import known
+from mlopus.plans.steps import CommitTree, ExportTree, FetchFiles, Step, StoreTree, UploadFiles
 
 
 @attrs.frozen(kw_only=True)
@@ -65,6 +66,13 @@ def learned(done: Iterable[tuple[Step, Outcome]]) -> Learned:
                 for fetch in fetches:
                     if fetch.staged == step.staged:
                         contents |= {content_symbol(fetch.store_url, f): held[f.path] for f in fetch.files}
+            case ExportTree(tree=StoreTree(store_url=url)), Committed(manifest=manifest):
+                said, sizes = known(step.commit.validators), {f.path: f.size_bytes for f in step.files}
+                for written in manifest.files:
+                    listed = RemoteFile(
+                        path=written.path, size_bytes=sizes[written.path], validator=said.get(written.path)
+                    )
+                    contents[content_symbol(url, listed)] = (written.sha256, written.size_bytes)
             case UploadFiles(), Transferred():
                 for upload in step.files:
                     file = upload.file

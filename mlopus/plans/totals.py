@@ -32,6 +32,8 @@ from mlopus.plans.steps import (
     AskServer,
     CacheRows,
     CommitTree,
+    ExportRows,
+    ExportTree,
     FetchEntity,
     FetchFiles,
     PlaceTree,
@@ -107,6 +109,8 @@ def _requests(step: Step, facts: Facts) -> int:
             | WithdrawEntries()
             | PlaceTree()
             | RemoveFiles()
+            | ExportTree()
+            | ExportRows()
         ):
             return 0
         case _:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mlopus.errors import IllegalPath
-from mlopus.plans.plan import Plan, TreeAnswer
+from mlopus.plans.plan import ExportedAnswer, Plan, TreeAnswer
 from mlopus.plans.steps import (
     CachedTree,
     CommitTree,
+    ExportTree,
     FetchFiles,
     PlaceTree,
     RemoveFiles,
@@ -24,7 +25,8 @@ from mlopus.plans.tables import path_fault, table_fault
 
 def unsafe_path(plan: Plan) -> IllegalPath | None:
     """The first path of a plan that is not plain and relative; None if there is none."""
-    answered = _of_tree(plan.answer.tree) if isinstance(plan.answer, TreeAnswer) else None
+    answer = plan.answer
+    answered = _of_tree(answer.tree) if isinstance(answer, TreeAnswer | ExportedAnswer) else None
     return answered or _first(_of_step(step) for step in plan.steps)
 
 
@@ -43,6 +45,11 @@ def _of_step(step: Step) -> IllegalPath | None:
         case PlaceTree():
             files = [file.path for file in step.files]
             return table_fault(files, step.empty_folders) or _of_tree(step.tree)
+        case ExportTree():
+            files = [file.path for file in step.files]
+            return (
+                table_fault(files, step.commit.empty_folders) or _of_tree(step.tree) or _of_step(step.commit)
+            )
         case UploadFiles():
             sent = [upload.file.path for upload in step.files] + [file.path for file in step.kept]
             return table_fault(sent, step.empty_folders) or _first(

@@ -23,6 +23,8 @@ from mlopus.plans.requests import (
     CreateExp,
     CreateRegisteredModel,
     CreateRunIn,
+    ExportArtifact,
+    ExportMeta,
     GetArtifact,
     GetEntity,
     LogCollected,
@@ -99,6 +101,10 @@ def verb_of(request: Request) -> str:  # noqa: C901 (a case per class)
             return f"get_{_owner_kind(request.artifact)}_artifact"
         case PlaceArtifact():
             return f"place_{_owner_kind(request.artifact)}_artifact"
+        case ExportMeta():
+            return f"export_{_short_kind(request.key)}_meta"
+        case ExportArtifact():
+            return f"export_{_owner_kind(request.artifact)}_artifact"
         case CleanCachedArtifact():
             return f"clean_cached_{_owner_kind(request.artifact)}_artifact"
         case LogRunArtifact():
@@ -155,6 +161,10 @@ def title_of(request: Request) -> str:  # noqa: C901 (a case per class)
             return f"get {artifact_in_words(request.artifact)}"
         case PlaceArtifact():
             return f"place {artifact_in_words(request.artifact)} at {request.target}"
+        case ExportMeta():
+            return f"export metadata of {entity_in_words(request.key)} into {request.target}"
+        case ExportArtifact():
+            return f"export {artifact_in_words(request.artifact)} into {request.target}"
         case CleanCachedArtifact():
             return f"clean what is cached of {artifact_in_words(request.artifact)}"
         case LogRunArtifact():

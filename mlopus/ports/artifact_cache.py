@@ -8,7 +8,7 @@ from typing import Protocol
 from mlopus.domain.manifest import ArtifactSubject, Entry, Manifest
 from mlopus.errors import MlopusError
 from mlopus.plans.outcomes import Committed, Transferred
-from mlopus.plans.steps import CommitTree, ReusedFile, StageFiles
+from mlopus.plans.steps import CommitTree, PlacedFile, ReusedFile, StageFiles
 from mlopus.ports.keeping import Keeping
 from mlopus.ports.meter import Meter
 from mlopus.ports.streams import TreeSink, TreeSource
@@ -26,6 +26,15 @@ class Staging(TreeSink, Protocol):
         """Take files of the user's. One that is no longer what was hashed is StalePlan, left alone.
 
         What is moved keeps its place until the tree is committed.
+        """
+        ...
+
+    def copy(
+        self, files: tuple[PlacedFile, ...], source: TreeSource, meter: Meter
+    ) -> Result[Transferred, MlopusError]:
+        """Take copies of files of a tree, sharing nothing with it.
+
+        One of another size or digest than is told is DigestMismatch; one that is gone is NotFound.
         """
         ...
 

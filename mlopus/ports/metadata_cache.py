@@ -5,22 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Protocol
 
-import attrs
-
 from mlopus.domain.keys import EntityKey
-from mlopus.domain.records import Record
+from mlopus.domain.records import CachedRecord, Record
 from mlopus.errors import MlopusError
 from mlopus.plans.search import Page, PageToken, PushDown, SearchSpec
 from mlopus.plans.steps import ReflectChange
 from mlopus.result import Result
 
-
-@attrs.frozen(kw_only=True)
-class CachedRecord:
-    """An entity of the cache, and when it was taken."""
-
-    record: Record
-    as_of: datetime
+__all__ = ["CachedRecord", "MetadataCache"]
 
 
 class MetadataCache(Protocol):

@@ -368,8 +368,13 @@ def shuffled(draw: st.DrawFn, facts: Facts) -> Facts:
         target = attrs.evolve(target, files=mixed(target.files))
     if cache is not None:
         cache = attrs.evolve(cache, entries=mixed(cache.entries))
+    export = facts.export
+    if export is not None and export.cache is not None:
+        held = attrs.evolve(export.cache, entries=mixed(export.cache.entries))
+        export = attrs.evolve(export, cache=held, held=mixed(export.held))
     return attrs.evolve(
         facts,
+        export=export,
         store=store,
         source=source,
         cache=cache,

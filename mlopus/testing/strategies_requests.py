@@ -18,6 +18,8 @@ from mlopus.plans.requests import (
     CreateExp,
     CreateRegisteredModel,
     CreateRunIn,
+    ExportArtifact,
+    ExportMeta,
     FetchRequest,
     GetArtifact,
     GetEntity,
@@ -152,6 +154,8 @@ def requests() -> st.SearchStrategy[Request]:
         st.builds(CacheArtifact, artifact=_ARTIFACTS),
         st.builds(GetArtifact, artifact=_ARTIFACTS),
         st.builds(CleanCachedArtifact, artifact=_ARTIFACTS),
+        st.builds(ExportArtifact, artifact=_ARTIFACTS, target=_NAMES),
+        st.builds(ExportMeta, key=_ANY_OWN_KEY, target=_NAMES),
         st.builds(
             PlaceArtifact,
             artifact=_ARTIFACTS,

@@ -7,9 +7,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
+from mlopus.domain.keys import ExperimentKey, RunKey
 from mlopus.domain.origin import Origin
-from mlopus.plans.steps import CachedTree, StageFiles
+from mlopus.domain.records import CachedRecord, ExperimentRecord, RunRecord
+from mlopus.execution.exporting import export_rows, export_tree
+from mlopus.plans.steps import CachedTree, ExportRows, ExportTree, PlacedFile, StageFiles, StoreTree
 from mlopus.repositories.disk.artifact_cache import DiskArtifactCache
+from mlopus.repositories.disk.cache_folders import DiskCacheFolders
 from mlopus.repositories.disk.workspace import LocalWorkspace
 from mlopus.repositories.stores.fsspec_store import FsspecStore
 from mlopus.testing.contracts.trees import (
@@ -170,6 +174,56 @@ class MoveToStore:
         return "new" if there == NEW else "old"
 
 
+class Export:
+    """A run's artifact and metadata are exported over what was exported of it before."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self.folders = DiskCacheFolders(SERVER)
+
+    def prepare(self) -> None:
+        self._export(OLD, "old", hours=0)
+
+    def act(self) -> None:
+        self._export(NEW, "new", hours=1)
+
+    def recover(self) -> None:
+        self._export(NEW, "new", hours=2)
+        assert os.listdir(os.path.join(self._folder, "tmp")) == []
+
+    def check(self) -> str:
+        cache = self.folders.artifacts(self._folder)
+        (entry,) = cache.covering(RUN, "model").unwrap()
+        assert cache.damaged(entry.tree_key, "").unwrap() == ()
+        files = cache.manifest(entry.tree_key).unwrap().files
+        state = _state(contents_of(cache.tree(entry.tree_key).unwrap(), files))
+        run = self.folders.metadata(self._folder).get(RunKey(RUN.key)).unwrap().record
+        exp = self.folders.metadata(self._folder).get(ExperimentKey("1")).unwrap().record
+        assert isinstance(run, RunRecord)
+        assert isinstance(exp, ExperimentRecord)
+        assert (state, exp.name, run.name) in _EXPORT_STATES  # parents before what names them
+        return state
+
+    def _export(self, contents: dict[str, bytes], name: str, *, hours: int) -> None:
+        taken_at = MORNING + timedelta(hours=hours)
+        files = tuple(
+            PlacedFile(path=path, size_bytes=len(content), sha256=sha256(content))
+            for path, content in contents.items()
+        )
+        commit = commit_of(contents=contents, taken_at=taken_at)
+        tree = ExportTree(tree=StoreTree(store_url="s3://b"), files=files, commit=commit, into=None)
+        records = (ExperimentRecord(id="1", name=name), RunRecord(id=RUN.key, exp_id="1", name=name))
+        rows = tuple(
+            CachedRecord(record=record, as_of=taken_at + timedelta(seconds=index))
+            for index, record in enumerate(records)
+        )
+        export_tree(tree, self._folder, BytesSource(contents), self.folders, Tally()).unwrap()
+        export_rows(ExportRows(rows=rows, into=None), self._folder, self.folders).unwrap()
+
+
+_EXPORT_STATES = {("old", "old", "old"), ("new", "old", "old"), ("new", "new", "old"), ("new", "new", "new")}
+
+
 def _read(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
@@ -184,4 +238,5 @@ SCENARIOS = {
     "replace": Replace,
     "move to cache": MoveToCache,
     "move to store": MoveToStore,
+    "export": Export,
 }

@@ -142,3 +142,87 @@ def set_format(database: Path, number: int) -> None:
     with closing(sqlite3.connect(database)) as connection:
         connection.execute(f"PRAGMA user_version = {number}")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+@on_disk
+@pytest.mark.parametrize("below", ["cache/here", "cache", ".", "link to the cache"])
+def test_an_export_inside_or_around_the_cache_is_refused(job: Job, below: str) -> None:
+    target = job.folder / below
+    if below.startswith("link"):
+        target.unlink(missing_ok=True)
+        target.symlink_to(job.folder / "cache")
+    before = state_of(job.api, job.name, job.folder)
+
+    failure = job.version.export(target).failure()
+
+    assert isinstance(failure, errors.IllegalPath)
+    assert failure.hint is not None
+    assert state_of(job.api, job.name, job.folder) == before
+
+
+def occupied(folder: Path, kind: str) -> Path:
+    """A path that no export may be written to."""
+    folder.mkdir()
+    match kind:
+        case "of mlOpus 1.x":
+            (folder / "metadata" / "exp").mkdir(parents=True)
+        case "of another program":
+            (folder / "CACHEDIR.TAG").write_text("Signature: 8a477f597d28d172789f06886806bc55\n")
+        case "of something else":
+            (folder / "notes.txt").write_text("mine")
+        case "a file":
+            folder.rmdir()
+            folder.write_text("mine")
+        case "below a file":
+            (folder / "file").write_text("mine")
+            return folder / "file" / "cache"
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "said"),
+    [
+        ("of mlOpus 1.x", errors.UnreadableCache, "import_cache"),
+        ("of another program", errors.UnreadableCache, "CACHEDIR.TAG"),
+        ("of something else", errors.IllegalPath, "notes.txt"),
+        ("a file", errors.IllegalPath, "no cache"),
+        ("below a file", errors.StoreFailed, "cannot be written"),
+    ],
+)
+def test_an_export_into_what_is_no_place_for_it_is_refused_before_anything_happens(
+    tmp_path: Path, kind: str, error: type[errors.MlopusError], said: str
+) -> None:
+    api = mlopus.connect(tmp_path / "store", cache_dir=tmp_path / "cache")
+    run = or_raise(or_raise(api.create_exp("e")).start_run())
+    or_raise(run.log_artifact(lambda path: path.write_text("hello"), "a.txt"))
+    target = occupied(tmp_path / "target", kind)
+    before = tree_of(tmp_path)
+
+    for export in (run.export_meta, run.export_artifact):
+        failure = export(target).failure()
+
+        assert isinstance(failure, error)
+        assert said in f"{failure} {failure.hint}"
+        assert tree_of(tmp_path) == before
+
+
+def test_an_export_into_an_embedded_store_is_refused(tmp_path: Path) -> None:
+    api = mlopus.connect(tmp_path / "store", cache_dir=tmp_path / "cache")
+    exp = or_raise(api.create_exp("e"))
+
+    failure = exp.export_meta(tmp_path / "store" / "here").failure()
+
+    assert isinstance(failure, errors.IllegalPath)
+
+
+def test_an_export_planned_for_a_folder_that_has_changed_is_stale(tmp_path: Path) -> None:
+    api = mlopus.connect(tmp_path / "store", cache_dir=tmp_path / "cache")
+    exp = or_raise(api.create_exp("e"))
+    plan = or_raise(api.plan.export_exp_meta(exp, tmp_path / "carried"))
+    (tmp_path / "carried").mkdir()
+    (tmp_path / "carried" / "notes.txt").write_text("mine")
+
+    failure = api.execute(plan).failure()
+
+    assert isinstance(failure, errors.StalePlan)
+    assert [path.name for path in (tmp_path / "carried").iterdir()] == ["notes.txt"]

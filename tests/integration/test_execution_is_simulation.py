@@ -11,16 +11,16 @@ import pytest
 
 import mlopus
 from mlopus import MlflowApi, RunApi, or_raise
-from mlopus.api import artifact_calls, calls
+from mlopus.api import artifact_calls, calls, export_calls
 from mlopus.api.calls import Call
 from mlopus.api.gathering import gather
-from mlopus.domain.keys import RunKey
+from mlopus.domain.keys import RunKey, key_of
 from mlopus.domain.locations import run_subject
 from mlopus.domain.manifest import ArtifactLocation, Entry, Manifest, RemoteTree
 from mlopus.domain.paths import join_url
 from mlopus.domain.records import Record, RunRecord
 from mlopus.errors import MlopusError
-from mlopus.plans.facts import Facts, TargetFacts
+from mlopus.plans.facts import ExportFacts, Facts, TargetFacts
 from mlopus.plans.planner import plan
 from mlopus.plans.simulate import simulate
 from mlopus.plans.symbols import learned
@@ -133,6 +133,22 @@ def place_over_something(world: World) -> Result[Call, MlopusError]:
     return artifact_calls.place_run_artifact(world.api, world.run, world.target, "model", overwrite=True)
 
 
+def export(world: World) -> Result[Call, MlopusError]:
+    return export_calls.export_run_artifact(world.api, world.run, world.target, "model")
+
+
+def export_what_changed_over_what_was_exported(world: World) -> Result[Call, MlopusError]:
+    or_raise(world.run.export_artifact(world.target, "model"))
+    world.change_in_store()
+    or_raise(world.run.cache_artifact("model"))
+    return export_calls.export_run_artifact(world.api, world.run, world.target, "model")
+
+
+def export_a_part_of_what_is_not_cached(world: World) -> Result[Call, MlopusError]:
+    or_raise(world.run.clean_cached_artifact())
+    return export_calls.export_run_artifact(world.api, world.run, world.target, "model/data")
+
+
 def log_params(world: World) -> Result[Call, MlopusError]:
     return calls.log_params(world.api, world.run, {"opt": {"lr": 0.1}})
 
@@ -161,6 +177,9 @@ SCENARIOS: tuple[Scenario, ...] = (
     place_by_link,
     place_a_copy_of_what_is_not_cached,
     place_over_something,
+    export,
+    export_what_changed_over_what_was_exported,
+    export_a_part_of_what_is_not_cached,
     log_params,
     set_tags,
     end_run,
@@ -229,6 +248,7 @@ class Held:
     remote: dict[str, tuple[int | None, str | None, str | None]]
     target: dict[str, tuple[int, tuple[str, str] | None]]
     source: frozenset[str]
+    exported: tuple[frozenset[Entry], dict[str, Manifest], frozenset[Record]]
     run: tuple[Record, ...]
     cached_run: tuple[Record, ...]
 
@@ -245,6 +265,7 @@ def simulated(facts: Facts) -> Held:
         remote=remote_files(listing),
         target=target_files(facts.target),
         source=frozenset(file.path for file in facts.source.files) if facts.source else frozenset(),
+        exported=exported_facts(facts.export),
         run=tuple(record for record in facts.records if isinstance(record, RunRecord)),
         cached_run=tuple(record for record in facts.cached_records if isinstance(record, RunRecord)),
     )
@@ -271,9 +292,33 @@ def held_by(world: World, facts: Facts) -> Held:
         remote=remote_files(listing),
         target=target_files(target),
         source=frozenset(paths_below(Path(facts.source.path))) if facts.source else frozenset(),
+        exported=exported_by(world, facts.export, place),
         run=(run_of(world),),
         cached_run=(cached_run_of(world),),
     )
+
+
+def exported_facts(
+    export: ExportFacts | None,
+) -> tuple[frozenset[Entry], dict[str, Manifest], frozenset[Record]]:
+    if export is None or export.cache is None:
+        return frozenset(), {}, frozenset()
+    kept = {entry.tree_key for entry in export.cache.entries}
+    manifests = {key: manifest for key, manifest in export.cache.manifests.items() if key in kept}
+    return frozenset(export.cache.entries), manifests, frozenset(row.record for row in export.held)
+
+
+def exported_by(
+    world: World, export: ExportFacts | None, place: ArtifactLocation
+) -> tuple[frozenset[Entry], dict[str, Manifest], frozenset[Record]]:
+    if export is None or export.cache is None:
+        return frozenset(), {}, frozenset()
+    folders, folder = world.api.repositories.cache_folders, export.folder.path
+    cache, rows = folders.artifacts(folder), folders.metadata(folder)
+    entries = or_raise(cache.overlapping(place.subject, place.path))
+    manifests = {entry.tree_key: or_raise(cache.manifest(entry.tree_key)) for entry in entries}
+    held = frozenset(or_raise(rows.get(key_of(row.record))).record for row in export.held)
+    return frozenset(entries), manifests, held
 
 
 def remote_files(listing: RemoteTree | None) -> dict[str, tuple[int | None, str | None, str | None]]:

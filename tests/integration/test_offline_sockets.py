@@ -18,6 +18,14 @@ Verb: TypeAlias = Callable[[MlflowApi, Job, Path], Any]
 
 ANSWERED: dict[str, Verb] = {
     "clean_cached_run_artifact": lambda api, job, _: api.clean_cached_run_artifact(job.run_id, "elsewhere"),
+    "export_exp_meta": lambda api, job, target: api.export_exp_meta(job.written.exp, target),
+    "export_model_artifact": lambda api, job, target: api.export_model_artifact((job.name, 1), target),
+    "export_model_meta": lambda api, job, target: api.export_model_meta(job.name, target),
+    "export_model_version_meta": lambda api, job, target: api.export_model_version_meta(
+        (job.name, 1), target
+    ),
+    "export_run_artifact": lambda api, job, target: api.export_run_artifact(job.run_id, target, job.name),
+    "export_run_meta": lambda api, job, target: api.export_run_meta(job.run_id, target),
     "find_child_runs": lambda api, job, _: api.find_child_runs(job.run_id).all(),
     "find_exps": lambda api, job, _: api.find_exps({"name": job.name}).all(),
     "find_model_versions": lambda api, job, _: api.find_model_versions({"run.id": job.run_id}).all(),

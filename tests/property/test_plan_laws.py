@@ -7,14 +7,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from mlopus.domain.manifest import Entry
-from mlopus.domain.paths import join_url
 from mlopus.errors import AlreadyExists, NotFound
 from mlopus.plans.envelope import gathered
 from mlopus.plans.facts import Facts
 from mlopus.plans.plan import Plan, TreeAnswer
 from mlopus.plans.planner import plan
-from mlopus.plans.proofs import covering, part_at
 from mlopus.plans.requests import (
     CacheArtifact,
     CleanCachedArtifact,
@@ -29,12 +26,11 @@ from mlopus.plans.steps import (
     StoreTree,
     TargetPresent,
 )
-from mlopus.plans.symbols import content_symbol
-from mlopus.plans.trees import hit, is_used_in_place, must_revalidate
+from mlopus.plans.trees import hit
 from mlopus.plans.unsafe import unsafe_path
 from mlopus.result import Failure, Success
+from mlopus.testing.strategies_exports import exports
 from mlopus.testing.strategies_plans import (
-    CONTENTS,
     World,
     artifact_of,
     digest,
@@ -44,6 +40,7 @@ from mlopus.testing.strategies_plans import (
     targets,
     worlds,
 )
+from tests.property.byte_worlds import cached_contents, contents, wanted_contents
 
 LINKS = st.sampled_from((True, False, "symlink", "hardlink", "reflink", "copy"))
 
@@ -63,9 +60,11 @@ def placements(draw: st.DrawFn) -> tuple[PlaceArtifact, World]:
 
 @st.composite
 def byte_requests(draw: st.DrawFn) -> tuple[Request, World]:
-    kind = draw(st.sampled_from(("cache", "get", "clean", "place", "publish")))
+    kind = draw(st.sampled_from(("cache", "get", "clean", "place", "export", "publish")))
     if kind == "place":
         return draw(placements())
+    if kind == "export":
+        return draw(exports())
     if kind == "publish":
         return draw(publishes())
     world = draw(worlds())
@@ -76,24 +75,6 @@ def byte_requests(draw: st.DrawFn) -> tuple[Request, World]:
 
 def planned(request: Request, facts: Facts) -> Plan:
     return plan(request, facts).unwrap()
-
-
-def contents(world: World) -> dict[str, str]:
-    """What each digest and each symbol stands for."""
-    location, store = gathered(world.facts.location, "location"), gathered(world.facts.store, "store")
-    url, listing = join_url(location.root_url, location.path), gathered(store.listing, "listing")
-    symbols = {content_symbol(url, file): world.remote.contents[file.path] for file in listing.files}
-    return {digest(content): content for content in CONTENTS} | symbols
-
-
-def answering(facts: Facts) -> Entry:
-    return gathered(covering(facts.cache, gathered(facts.location, "location")), "entry")
-
-
-def cached_contents(world: World, facts: Facts) -> dict[str, str]:
-    path, named = gathered(facts.location, "location").path, contents(world)
-    part = gathered(part_at(facts.cache, answering(facts), path), "part")
-    return {file.path: named[file.sha256] for file in part.files}
 
 
 def target_contents(world: World, facts: Facts) -> dict[str, str]:
@@ -114,14 +95,6 @@ def target_contents(world: World, facts: Facts) -> dict[str, str]:
 def listed_paths(facts: Facts) -> set[str]:
     listing = gathered(gathered(facts.store, "store").listing, "listing")
     return {file.path for file in listing.files}
-
-
-def wanted_contents(world: World) -> dict[str, str]:
-    """What having the artifact means: a hit as it was cached, else what the store holds."""
-    facts = world.facts
-    if hit(facts) is None or must_revalidate(facts) or is_used_in_place(facts):
-        return dict(world.remote.contents)
-    return cached_contents(world, facts)
 
 
 @given(worlds())

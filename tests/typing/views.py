@@ -17,10 +17,13 @@ def verbs_return_results(api: MlflowApi, exp: Experiment) -> None:
     assert_type(api.find_runs(), Search[RunApi])
     assert_type(api.find_runs().first(), Result[RunApi | None, MlopusError])
     assert_type(api.load_run_artifact("3f2a", Path.read_text), Result[str, MlopusError])
+    assert_type(api.export_run_meta("3f2a", "carried"), Result[RunApi, MlopusError])
+    assert_type(api.export_run_artifact("3f2a", Path("carried"), "model"), Result[Path, MlopusError])
 
 
 def plans_are_results(api: MlflowApi, run: RunApi) -> None:
     assert_type(api.plan.log_params(run, {"lr": 0.1}), Result[Plan, MlopusError])
+    assert_type(api.plan.export_run_artifact(run, "carried"), Result[Plan, MlopusError])
     assert_type(api.plan.load_run_artifact(run, Path.read_text), Result[Plan, MlopusError])
     assert_type(api.execute(api.plan.get_run(run).unwrap()), Result[Receipt, MlopusError])
 
@@ -37,6 +40,8 @@ def raising_verbs_give_values(api: MlflowApi, exp: Experiment) -> None:
 
 def raising_handles_stay_raising(version: RaisingModelVersion) -> None:
     assert_type(version.model, RaisingModel)
+    assert_type(version.export("carried"), Path)
+    assert_type(version.export_meta("carried"), RaisingModelVersion)
     assert_type(version.run, RaisingRun | None)
     assert_type(version.model.find_versions().all(), tuple[RaisingModelVersion, ...])
     if version.run is not None:

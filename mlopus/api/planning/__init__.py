@@ -10,6 +10,7 @@ from mlopus.api.planning.caching import CachePlans
 from mlopus.api.planning.deleting import DeletingPlans
 from mlopus.api.planning.describing import DescribingPlans
 from mlopus.api.planning.experiments import ExperimentPlans
+from mlopus.api.planning.exporting import ExportPlans
 from mlopus.api.planning.logs import LogPlans
 from mlopus.api.planning.models import ModelPlans
 from mlopus.api.planning.naming import NamingPlans
@@ -32,6 +33,7 @@ class PlanVerbs(
     DeletingPlans,
     ArtifactPlans,
     CachePlans,
+    ExportPlans,
     PublishPlans,
 ):
     """The verbs of `MlflowApi` that change something or get one entity, giving plans.

@@ -10,6 +10,7 @@ from mlopus.api.raising.caching import RaisingCacheVerbs
 from mlopus.api.raising.deleting import RaisingDeletingVerbs
 from mlopus.api.raising.describing import RaisingDescribingVerbs
 from mlopus.api.raising.experiments import RaisingExperimentVerbs
+from mlopus.api.raising.exporting import RaisingExportVerbs
 from mlopus.api.raising.logs import RaisingLogVerbs
 from mlopus.api.raising.models import RaisingModelVerbs
 from mlopus.api.raising.naming import RaisingNamingVerbs
@@ -32,6 +33,7 @@ class RaisingApi(
     RaisingDeletingVerbs,
     RaisingArtifactVerbs,
     RaisingCacheVerbs,
+    RaisingExportVerbs,
     RaisingPublishVerbs,
 ):
     """The API whose verbs give values, and raise the error that a Failure would carry.

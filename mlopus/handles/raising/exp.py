@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
+    from mlopus.api.artifact_calls import PathLike
     from mlopus.api.raising import RaisingApi
     from mlopus.api.raising.search import RaisingSearch
     from mlopus.api.references import RunRef
@@ -113,6 +114,12 @@ class RaisingExp(Experiment):
         from mlopus.handles.raised import raised_exp
 
         return raised_exp(or_raise(self.results.cache_meta()))
+
+    def export_meta(self, target: PathLike) -> RaisingExp:
+        """See `MlflowApi.export_exp_meta`."""
+        from mlopus.handles.raised import raised_exp
+
+        return raised_exp(or_raise(self.results.export_meta(target)))
 
     def refresh(self) -> RaisingExp:
         """See `MlflowApi.get_exp`, with `refresh=True`."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
-    from mlopus.api.artifact_calls import Source
+    from mlopus.api.artifact_calls import PathLike, Source
     from mlopus.api.raising import RaisingApi
     from mlopus.api.raising.search import RaisingSearch
     from mlopus.api.references import RunRef
@@ -127,6 +127,12 @@ class RaisingModel(Model):
         from mlopus.handles.raised import raised_model
 
         return raised_model(or_raise(self.results.cache_meta()))
+
+    def export_meta(self, target: PathLike) -> RaisingModel:
+        """See `MlflowApi.export_model_meta`."""
+        from mlopus.handles.raised import raised_model
+
+        return raised_model(or_raise(self.results.export_meta(target)))
 
     def refresh(self) -> RaisingModel:
         """See `MlflowApi.get_model`, with `refresh=True`."""

@@ -249,11 +249,21 @@ class RaisingRun(Run):
 
         return raised_run(or_raise(self.results.restore()))
 
+    def export_artifact(self, target: PathLike, path_in_run: str = "") -> Path:
+        """See `MlflowApi.export_run_artifact`."""
+        return or_raise(self.results.export_artifact(target, path_in_run))
+
     def cache_meta(self) -> RaisingRun:
         """See `MlflowApi.cache_run_meta`."""
         from mlopus.handles.raised import raised_run
 
         return raised_run(or_raise(self.results.cache_meta()))
+
+    def export_meta(self, target: PathLike) -> RaisingRun:
+        """See `MlflowApi.export_run_meta`."""
+        from mlopus.handles.raised import raised_run
+
+        return raised_run(or_raise(self.results.export_meta(target)))
 
     def refresh(self) -> RaisingRun:
         """See `MlflowApi.get_run`, with `refresh=True`."""

@@ -93,11 +93,25 @@ class RaisingModelVersion(ModelVersion):
 
         return raised_model_version(or_raise(self.results.cache()))
 
+    def export_artifact(self, target: PathLike) -> Path:
+        """See `MlflowApi.export_model_artifact`."""
+        return or_raise(self.results.export_artifact(target))
+
+    def export(self, target: PathLike) -> Path:
+        """See `MlflowApi.export_model_artifact`: the artifact, and the metadata that leads to it."""
+        return or_raise(self.results.export(target))
+
     def cache_meta(self) -> RaisingModelVersion:
         """See `MlflowApi.cache_model_version_meta`."""
         from mlopus.handles.raised import raised_model_version
 
         return raised_model_version(or_raise(self.results.cache_meta()))
+
+    def export_meta(self, target: PathLike) -> RaisingModelVersion:
+        """See `MlflowApi.export_model_version_meta`."""
+        from mlopus.handles.raised import raised_model_version
+
+        return raised_model_version(or_raise(self.results.export_meta(target)))
 
     def refresh(self) -> RaisingModelVersion:
         """See `MlflowApi.get_model_version`, with `refresh=True`."""

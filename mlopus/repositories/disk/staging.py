@@ -16,11 +16,12 @@ from mlopus.domain.manifest import ManifestFile
 from mlopus.domain.paths import relative_path
 from mlopus.errors import Conflict, Damaged, DigestMismatch, MlopusError, StoreFailed
 from mlopus.plans.outcomes import Committed, Transferred
-from mlopus.plans.steps import CommitTree, ReusedFile, StageFiles
+from mlopus.plans.steps import CommitTree, PlacedFile, ReusedFile, StageFiles
 from mlopus.ports.meter import Meter
 from mlopus.ports.streams import FileSink, TreeSource
 from mlopus.repositories.disk.adopting import Adoption, MovedFile
 from mlopus.repositories.disk.committing import Commit
+from mlopus.repositories.disk.copying import Copying, other_content
 from mlopus.repositories.disk.files import CHUNK_BYTES, below, disk_failed, remove_any
 from mlopus.repositories.disk.layout import Layout
 from mlopus.repositories.disk.leftovers import FetchLog, Left, Leftovers, size_left
@@ -106,6 +107,25 @@ class DiskStaging:
         self._moved.extend(adoption.moved)
         return adopted
 
+    def copy(
+        self, files: tuple[PlacedFile, ...], source: TreeSource, meter: Meter
+    ) -> Result[Transferred, MlopusError]:
+        """Take copies of files of a tree, sharing nothing with it."""
+        return Copying(files=files, source=source, meter=meter, receiver=self).run()
+
+    def receive(self, reader: BinaryIO, file: PlacedFile) -> Result[int, MlopusError]:
+        """Add a copy of one file; answers its size."""
+        copied = self.copy_in(reader, file.path, file.sha256)
+        if isinstance(copied, Failure):
+            return copied
+        place = self._place.layout.folder
+        if not copied.unwrap():
+            return Failure(other_content(file, place, "another content"))
+        size_bytes = self._files[file.path].size_bytes
+        if file.size_bytes not in (None, size_bytes):
+            return Failure(other_content(file, place, f"{size_bytes} bytes"))
+        return Success(size_bytes)
+
     def commit(self, step: CommitTree) -> Result[Committed, MlopusError]:
         """Make the tree part of the cache, then write its entry."""
         place = self._place
@@ -162,15 +182,16 @@ class DiskStaging:
         fill(self._location(file.path))
         self._note(file)
 
-    def copy_in(self, reader: BinaryIO, path: str, sha256: str) -> Result[bool, MlopusError]:
-        """Copy a file into the tree; Success(False), and nothing there, if its content is another."""
+    def copy_in(self, reader: BinaryIO, path: str, sha256: str | None) -> Result[bool, MlopusError]:
+        """Copy a file into the tree; Success(False), and nothing there, if its content is not that one."""
         try:
             with self._writing(path) as file:
                 while chunk := reader.read(CHUNK_BYTES):
                     written = file.write(chunk)
                     if isinstance(written, Failure):
                         raise written.failure()
-                file.expect(sha256)
+                if sha256 is not None:
+                    file.expect(sha256)
         except OtherContentError:
             return Success(False)
         except MlopusError as error:

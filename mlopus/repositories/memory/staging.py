@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Generator
+from typing import BinaryIO
 
 from mlopus.domain.manifest import Entry, LocalFile, Manifest, ManifestFile
 from mlopus.domain.paths import relative_path
@@ -21,10 +22,11 @@ from mlopus.errors import (
 )
 from mlopus.plans.outcomes import Committed, Transferred
 from mlopus.plans.pending import known
-from mlopus.plans.steps import CommitTree, LinkKind, ReusedFile, StageFiles
+from mlopus.plans.steps import CommitTree, LinkKind, PlacedFile, ReusedFile, StageFiles
 from mlopus.ports.meter import Meter
 from mlopus.ports.streams import FileSink, Kept, TreeSource
 from mlopus.repositories.disk.adopting import changed_since, stale_source
+from mlopus.repositories.disk.copying import Copying, other_content
 from mlopus.repositories.disk.files import folders_holding, remove_emptied
 from mlopus.repositories.disk.layout import is_content_name
 from mlopus.repositories.memory.artifact_cache import HeldTree, HeldTrees, LeftBytes
@@ -143,6 +145,22 @@ class MemoryStaging:
         is_copied = bool(count) and not isinstance(step.ladder, str)
         links: tuple[tuple[LinkKind, int], ...] = (("copy", count),) if is_copied else ()
         return Success(Transferred(file_count=count, total_bytes=size_bytes, links=links))
+
+    def copy(
+        self, files: tuple[PlacedFile, ...], source: TreeSource, meter: Meter
+    ) -> Result[Transferred, MlopusError]:
+        """Take copies of files of a tree."""
+        return Copying(files=files, source=source, meter=meter, receiver=self).run()
+
+    def receive(self, reader: BinaryIO, file: PlacedFile) -> Result[int, MlopusError]:
+        """Add a copy of one file; answers its size."""
+        content = reader.read()
+        if file.sha256 not in (None, _sha256(content)):
+            return Failure(other_content(file, "the cache in memory", _sha256(content)))
+        if file.size_bytes not in (None, len(content)):
+            return Failure(other_content(file, "the cache in memory", f"{len(content)} bytes"))
+        self._contents[file.path] = content
+        return Success(len(content))
 
     def commit(self, step: CommitTree) -> Result[Committed, MlopusError]:
         """Make the tree and its entry part of the cache."""

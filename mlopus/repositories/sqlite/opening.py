@@ -65,12 +65,21 @@ def open_reader(path: Path, schema: Schema) -> Opened:
 
 
 def _open_as_it_is(path: Path, schema: Schema) -> Opened:
-    """Open where nothing can be written. It is not kept: others may write, and would not be seen."""
-    log = path.with_name(f"{path.name}-wal")
-    mode = "mode=ro" if log.exists() and log.stat().st_size else "mode=ro&immutable=1"
-    connection = _connect(path, mode)
+    """Open where nothing can be written. It is not kept: others may write, and would not be seen.
+
+    A file with a log or a journal beside it is not taken to be whole as it is.
+    """
+    beside = (path.with_name(f"{path.name}{suffix}") for suffix in ("-wal", "-journal"))
+    is_whole = not any(log.exists() and log.stat().st_size for log in beside)
+    connection = _connect(path, "mode=ro&immutable=1" if is_whole else "mode=ro")
     try:
         state = _checked(connection, schema)
+    except sqlite3.OperationalError as error:
+        connection.close()
+        if error.sqlite_errorname != "SQLITE_READONLY_ROLLBACK":
+            raise
+        reason = "its writer died while writing it, and the journal beside it cannot be rolled back here"
+        raise Unusable(reason, "Open it once where it can be written.") from error
     except BaseException:
         connection.close()
         raise
