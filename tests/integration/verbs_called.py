@@ -86,16 +86,24 @@ _OF_MANY = "by model, of more than 3 runs"
 CASES: Mapping[tuple[str, str], Case] = {
     # one entity
     ("get_exp", ""): _case(lambda w, api, _: api.get_exp(w.exp.id)),
+    ("export_exp_meta", ""): _case(lambda w, api, folder: api.export_exp_meta(w.exp.id, folder / "carried")),
     ("cache_exp_meta", ""): _case(lambda w, api, _: api.cache_exp_meta(w.exp.id)),
     ("get_exp_by_name", ""): _case(lambda w, api, _: api.get_exp_by_name(w.exp.name)),
     ("get_run", ""): _case(lambda w, api, _: api.get_run(w.run.id)),
+    ("export_run_meta", ""): _case(lambda w, api, folder: api.export_run_meta(w.run.id, folder / "carried")),
     ("cache_run_meta", ""): _case(lambda w, api, _: api.cache_run_meta(w.run.id)),
     ("get_run", "its experiment seen within a minute"): _case(
         lambda w, api, _: api.get_run(w.run.id), lambda w, api, _: or_raise(api.get_exp(w.exp.id))
     ),
     ("get_model", ""): _case(lambda w, api, _: api.get_model(w.model)),
+    ("export_model_meta", ""): _case(
+        lambda w, api, folder: api.export_model_meta(w.model, folder / "carried")
+    ),
     ("cache_model_meta", ""): _case(lambda w, api, _: api.cache_model_meta(w.model)),
     ("get_model_version", ""): _case(lambda w, api, _: api.get_model_version(w.first)),
+    ("export_model_version_meta", ""): _case(
+        lambda w, api, folder: api.export_model_version_meta(w.first, folder / "carried")
+    ),
     ("cache_model_version_meta", ""): _case(lambda w, api, _: api.cache_model_version_meta(w.first)),
     ("get_model_version", "by alias"): _case(lambda w, api, _: api.get_model_version(w.champion)),
     ("get_exp", _HOUR_OLD): _case(lambda w, _, cached: cached.get_exp(w.exp.id), _cached_first),
@@ -247,6 +255,18 @@ CASES: Mapping[tuple[str, str], Case] = {
     ("cache_model_artifact", ""): _case(lambda w, api, _: api.cache_model_artifact(w.first), times=_FILES),
     ("load_model_artifact", ""): _case(
         lambda w, api, _: api.load_model_artifact(w.first, Path.iterdir), times=_FILES
+    ),
+    ("export_run_artifact", ""): _case(
+        lambda w, api, folder: api.export_run_artifact(w.run.id, folder / "carried", PATH), times=_FILES
+    ),
+    ("export_run_artifact", "cached"): _case(
+        lambda w, api, folder: api.export_run_artifact(w.run.id, folder / "carried", PATH), _cached
+    ),
+    ("export_model_artifact", ""): _case(
+        lambda w, api, folder: api.export_model_artifact(w.first, folder / "carried"), times=_FILES
+    ),
+    ("export_model_artifact", "cached"): _case(
+        lambda w, api, folder: api.export_model_artifact(w.first, folder / "carried"), _cached
     ),
     ("place_model_artifact", ""): _case(
         lambda w, api, folder: api.place_model_artifact(w.first, folder / "placed"), times=_FILES
