@@ -259,13 +259,13 @@ CASES: Mapping[tuple[str, str], Case] = {
     ("export_run_artifact", ""): _case(
         lambda w, api, folder: api.export_run_artifact(w.run.id, folder / "carried", PATH), times=_FILES
     ),
-    ("export_run_artifact", "cached"): _case(
+    ("export_run_artifact", "cached, its experiment seen within a minute"): _case(
         lambda w, api, folder: api.export_run_artifact(w.run.id, folder / "carried", PATH), _cached
     ),
     ("export_model_artifact", ""): _case(
         lambda w, api, folder: api.export_model_artifact(w.first, folder / "carried"), times=_FILES
     ),
-    ("export_model_artifact", "cached"): _case(
+    ("export_model_artifact", "cached, its experiment seen within a minute"): _case(
         lambda w, api, folder: api.export_model_artifact(w.first, folder / "carried"), _cached
     ),
     ("place_model_artifact", ""): _case(
