@@ -9,24 +9,30 @@ from hypothesis import HealthCheck, settings
 
 from tests.servers.fixtures import (
     counting_proxy,
+    locked_s3_server,
     loopback,
     mark_server_tests,
     mlflow_2_server,
     mlflow_auth_server,
     mlflow_server,
     mlflow_workers_server,
+    other_s3_server,
     prefix_proxy,
+    s3_server,
     socket_events,
 )
 
 __all__ = [
     "counting_proxy",
+    "locked_s3_server",
     "loopback",
     "mlflow_2_server",
     "mlflow_auth_server",
     "mlflow_server",
     "mlflow_workers_server",
+    "other_s3_server",
     "prefix_proxy",
+    "s3_server",
     "socket_events",
 ]
 

@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import attrs
+from immutabledict import immutabledict
 
 from mlopus.api.tracking_stores import is_elsewhere, offline_facts, open_tracking, shown, store_folder
 from mlopus.repositories.surroundings import Surroundings
@@ -136,17 +137,32 @@ class Wiring:
 
     def _open_direct_stores(self, by_scheme: dict[str, ArtifactStore]) -> ArtifactStore:
         from mlopus.repositories.stores.fsspec_store import FsspecStore
+        from mlopus.repositories.stores.obstore_options import Patience
+        from mlopus.repositories.stores.obstore_places import KINDS
+        from mlopus.repositories.stores.obstore_store import ObjectStore
         from mlopus.repositories.stores.router import StoreRouter
 
-        allow_local = self.settings.allow_local_artifacts
+        settings = self.settings
+        allow_local = settings.allow_local_artifacts
+        objects = ObjectStore(
+            storage_options=settings.storage_options,
+            concurrency=settings.concurrency,
+            patience=Patience(
+                timeout_s=settings.timeout_s,
+                connect_timeout_s=settings.connect_timeout_s,
+                max_retries=settings.max_retries,
+                backoff_s=settings.backoff_s,
+                retry_for_s=settings.retry_for_s,
+            ),
+        )
         return StoreRouter(
-            by_scheme=by_scheme,
+            by_scheme=immutabledict({**dict.fromkeys(KINDS, objects), **by_scheme}),
             default=FsspecStore(
-                storage_options=self.settings.storage_options,
-                concurrency=self.settings.concurrency,
+                storage_options=settings.storage_options,
+                concurrency=settings.concurrency,
                 allow_local=not is_elsewhere(self.uri or "") if allow_local is None else allow_local,
             ),
-            scheme_map=self.settings.scheme_map,
+            scheme_map=settings.scheme_map,
         )
 
     def _open_metadata_cache(self, origin: Origin) -> MetadataCache:

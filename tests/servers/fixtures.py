@@ -21,6 +21,7 @@ from tests.servers.mlflow_server import (
     running_server,
     running_workers_server,
 )
+from tests.servers.object_stores import S3Server, running_s3
 from tests.servers.proxy import Instead, Spoil, proxying, proxying_below
 from tests.servers.sockets import watching_sockets
 
@@ -78,6 +79,27 @@ def mlflow_workers_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def mlflow_auth_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
     """A real MLflow server that asks for a user and a password."""
     with running_auth_server(_shared_folder(tmp_path_factory, "mlflow-auth-server")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A real S3 server that lets everybody in, shared: use keys of your own in its bucket."""
+    with running_s3(_shared_folder(tmp_path_factory, "s3-server")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def locked_s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """Another one, which lets in only who has its credentials."""
+    with running_s3(_shared_folder(tmp_path_factory, "locked-s3-server"), access_key_id="ann") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def other_s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A third one, which lets in others."""
+    with running_s3(_shared_folder(tmp_path_factory, "other-s3-server"), access_key_id="bob") as server:
         yield server
 
 

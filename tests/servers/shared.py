@@ -30,7 +30,11 @@ class ServerDidNotStart(Exception):
 
 @contextlib.contextmanager
 def shared_server(
-    folder: Path, command: Callable[[int], Sequence[str]], environment: Mapping[str, str]
+    folder: Path,
+    command: Callable[[int], Sequence[str]],
+    environment: Mapping[str, str],
+    *,
+    is_up: Callable[[int], bool] | None = None,
 ) -> Generator[str]:
     """Give the address of the server that lives in the folder, starting it if none runs there.
 
@@ -38,8 +42,9 @@ def shared_server(
         folder: The server's working directory; its log is in there. Sharing means naming the same folder.
         command: What starts a server on the port given.
         environment: All that the server is to see of an environment.
+        is_up: Asked with the port, again and again, until the server is ready; None asks as MLflow answers.
     """
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     announcement = folder / "uri"
     process: subprocess.Popen[bytes] | None = None
     try:
@@ -49,7 +54,7 @@ def shared_server(
                 if not announcement.exists():
                     port = _free_port()
                     process = _start(folder, command(port), environment)
-                    _wait_until_healthy(process, port, folder / "server.log")
+                    _wait_until_up(process, port, folder / "server.log", is_up or _is_healthy)
                     announcement.write_text(f"http://127.0.0.1:{port}")
                 uri = announcement.read_text()
             yield uri
@@ -72,10 +77,12 @@ def _start(folder: Path, command: Sequence[str], environment: Mapping[str, str])
         )
 
 
-def _wait_until_healthy(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def _wait_until_up(
+    process: subprocess.Popen[bytes], port: int, log: Path, is_up: Callable[[int], bool]
+) -> None:
     deadline = time.monotonic() + START_LIMIT_S
     while process.poll() is None and time.monotonic() < deadline:
-        if _is_healthy(port):
+        if is_up(port):
             return
         time.sleep(0.1)
     fact = "did not answer in time" if process.poll() is None else "ended before it answered"

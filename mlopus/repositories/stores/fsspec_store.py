@@ -26,6 +26,7 @@ from mlopus.repositories.stores.fsspec_infos import entry, remote_file, told_wit
 from mlopus.repositories.stores.fsspec_systems import (
     OpenSystems,
     Place,
+    can_be_written,
     check_scheme,
     crosses_network,
     tells_sizes,
@@ -132,7 +133,9 @@ class FsspecStore:
             return self._local.upload(step, source)
         if step.move:
             return Failure(Unsupported(action="moving files to", place=shown(url)))
-        fault = table_fault((upload.file.path for upload in step.files), step.empty_folders)
+        fault = self._read_only(url, "uploading files") or table_fault(
+            (upload.file.path for upload in step.files), step.empty_folders
+        )
         if fault is not None:
             return Failure(fault)
 
@@ -153,19 +156,15 @@ class FsspecStore:
         """Remove files, several at once."""
         if self._is_local(url):
             return self._local.remove(url, paths)
-        fault = table_fault(paths)
+        fault = table_fault(paths) or self._read_only(url, "removing files")
         if fault is not None:
             return Failure(fault)
-
-        there = self._asked(url, "listing", lambda: self._still_there(self._place(url), paths))
-        if isinstance(there, Failure):
-            return there
 
         def remove_one(path: str) -> Result[bool, MlopusError]:
             done = self._asked(url, f"removing {path!r}", lambda: self._remove_one(self._place(url), path))
             return Success(False) if isinstance(done, Failure) and _is_gone(done) else done
 
-        removed = for_each(remove_one, there.unwrap(), self.concurrency or _WORKERS)
+        removed = for_each(remove_one, sorted(paths), self.concurrency or _WORKERS)
         if isinstance(removed, Failure):
             return removed
         pruned = self._asked(url, "removing folders", lambda: self._prune(self._place(url), paths))
@@ -188,6 +187,12 @@ class FsspecStore:
     def _is_local(self, url: str) -> bool:
         return scheme_of(url) == "file"
 
+    def _read_only(self, url: str, action: str) -> MlopusError | None:
+        if can_be_written(scheme_of(url)):
+            return None
+        hint = "What is there is only read; publish to another store."
+        return Unsupported(action=action, place=shown(url), hint=hint)
+
     def _place(self, url: str) -> Place:
         scheme = scheme_of(url)
         return self._systems.get().place(url, self.storage_options.get(scheme, {}))
@@ -198,8 +203,7 @@ class FsspecStore:
 
     def _found(self, place: Place) -> tuple[tuple[RemoteFile, ...], tuple[str, ...]]:
         self._count(place)
-        with_folders = not place.has_atomic_writes  # which would hide an object of the same name
-        listing = place.system.find(place.root, withdirs=with_folders, detail=True)
+        listing = place.system.find(place.root, withdirs=True, detail=True)
         found = cast("dict[str, dict[str, Any]]", listing)
         files: list[RemoteFile] = []
         folders: list[str] = []
@@ -246,9 +250,7 @@ class FsspecStore:
         return send(place, upload.file, source, self.meter)
 
     def _make_folders(self, place: Place, step: UploadFiles) -> None:
-        """The folders of the step, where the store has folders."""
-        if place.has_atomic_writes:
-            return
+        """The folders of the step."""
         paths = [upload.file.path for upload in step.files]
         folders = {path.rpartition("/")[0] for path in paths if path} | set(step.empty_folders)
         above = place.root.rpartition("/")[0]
@@ -257,22 +259,13 @@ class FsspecStore:
                 self._count(place)
                 place.system.makedirs(path, exist_ok=True)
 
-    def _still_there(self, place: Place, paths: tuple[str, ...]) -> tuple[str, ...]:
-        """Those of the files that are there, of a store that removes what is not there without a word."""
-        if not place.has_atomic_writes:
-            return paths
-        files, _ = self._found(place)
-        return tuple(sorted({file.path for file in files}.intersection(paths)))
-
     def _remove_one(self, place: Place, path: str) -> bool:
         self._count(place)
         place.system.rm_file(place.path(path))
         return True
 
     def _prune(self, place: Place, paths: tuple[str, ...]) -> None:
-        """Remove the folders that are empty now, where the store has folders."""
-        if place.has_atomic_writes:
-            return
+        """Remove the folders that are empty now."""
         folders = {above for path in paths if path for above in ("", *folders_above(path))}
         for folder in sorted(folders, key=len, reverse=True):
             self._count(place)

@@ -12,10 +12,10 @@ import attrs
 from mlopus.domain.paths import scheme_of
 from mlopus.plans.facts import Told
 
-_ATOMIC_WRITES = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl"})
 _NO_NETWORK = frozenset({"memory", "local", "file"})
 _HTTP = frozenset({"http", "https"})
-_EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs", "az": "azure", "abfs": "azure"}
+_READ_ONLY = frozenset({"http", "https", "zip", "tar", "libarchive", "data", "git", "github", "gist", "jlab"})
+_EXTRAS = {"sftp": "sftp", "ssh": "sftp"}
 
 
 @attrs.frozen
@@ -43,11 +43,6 @@ class Place:
     def takes_folders_for_files(self) -> bool:
         """Whether a folder that is listed comes as a file itself, too."""
         return self.scheme in _HTTP
-
-    @property
-    def has_atomic_writes(self) -> bool:
-        """Whether a file appears whole, when its writer says so."""
-        return self.scheme in _ATOMIC_WRITES
 
 
 class OpenSystems:
@@ -100,9 +95,12 @@ def crosses_network(scheme: str) -> bool:
 
 def told_by(scheme: str) -> tuple[Told, ...]:
     """What listings say of a file."""
-    if scheme in _ATOMIC_WRITES:
-        return ("size", "validator")
     return ("size",) if tells_sizes(scheme) else ()
+
+
+def can_be_written(scheme: str) -> bool:
+    """Whether files can be put there: archives and web pages are only read."""
+    return scheme not in _READ_ONLY
 
 
 def tells_sizes(scheme: str) -> bool:

@@ -32,34 +32,11 @@ def send(place: Place, file: LocalFile, source: TreeSource, meter: Meter) -> Res
     if isinstance(opened, Failure):
         return opened
     with opened.unwrap() as reader:
-        upload = _Whole(place, file) if place.has_atomic_writes else _Renamed(place, file)
-        stale = upload.write(reader, meter)
+        stale = _Renamed(place, file).write(reader, meter)
     if stale is not None:
         return Failure(stale)
     meter.finished(file.path)
     return Success(None)
-
-
-class _Whole:
-    """A file of a store where nothing is seen of a write until it is committed."""
-
-    def __init__(self, place: Place, file: LocalFile) -> None:
-        self._place = place
-        self._file = file
-
-    def write(self, reader: Any, meter: Meter) -> StalePlan | None:
-        handle = self._place.system.open(self._place.path(self._file.path), "wb", autocommit=False)
-        try:
-            stale = _copied(reader, handle, self._file, meter)
-            handle.close()
-        except BaseException:
-            handle.discard()
-            raise
-        if stale is None:
-            handle.commit()
-        else:
-            handle.discard()
-        return stale
 
 
 class _Renamed:
