@@ -24,11 +24,6 @@ def _at_least_one(_: object, attribute: attrs.Attribute[Any], value: int | None)
         raise ValueError(f"{attribute.name} is {value!r}, and must be 1 or more")
 
 
-def _not_yet(_: object, attribute: attrs.Attribute[Any], value: bool) -> None:
-    if value:
-        raise ValueError(f"{attribute.name}=True: this version of mlopus cannot queue writes yet")
-
-
 def _one_of(*choices: str) -> Callable[[object, attrs.Attribute[Any], str], None]:
     def check(_: object, attribute: attrs.Attribute[Any], value: str) -> None:
         if value not in choices:
@@ -57,7 +52,8 @@ class Settings:
         offline_mode: Never open a socket to the tracking server; read from the cache.
         max_age_s: Use cached metadata younger than this without asking, 0 or more; None always asks,
             infinity asks only on a miss.
-        journal: With `offline_mode`, accept writes and queue them; not in this version, and refused.
+        journal: With `offline_mode`, accept writes and queue them in `cache_dir` until `flush` sends them;
+            online it changes nothing.
         pull_artifacts_in_offline_mode: Offline, still fetch artifacts of cached metadata from their
             stores, but never through the tracking server's proxy.
         always_pull_artifacts: On a cache hit, first ask the store whether it is current.
@@ -106,7 +102,7 @@ class Settings:
     cache_dir: str | None = attrs.field(default=None, converter=_absolute)
     offline_mode: bool = False
     max_age_s: float | None = attrs.field(default=None, validator=_at_least_zero)
-    journal: bool = attrs.field(default=False, validator=_not_yet)
+    journal: bool = False
     pull_artifacts_in_offline_mode: bool = False
     always_pull_artifacts: bool = False
     cache_local_artifacts: bool = False
@@ -141,6 +137,16 @@ class Settings:
     text_codec: Literal["plain", "mlopus-1"] = attrs.field(
         default="plain", validator=_one_of("plain", "mlopus-1")
     )
+
+    @property
+    def queues_writes(self) -> bool:
+        """Whether writes wait on the journal.
+
+        Example:
+            >>> Settings(journal=True).queues_writes, Settings(journal=True, offline_mode=True).queues_writes
+            (False, True)
+        """
+        return self.journal and self.offline_mode
 
 
 @attrs.frozen(kw_only=True)

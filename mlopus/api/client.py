@@ -12,6 +12,7 @@ from mlopus.api.deleting import DeletingVerbs
 from mlopus.api.describing import DescribingVerbs
 from mlopus.api.experiments import ExperimentVerbs
 from mlopus.api.exporting import ExportVerbs
+from mlopus.api.journal import JournalVerbs
 from mlopus.api.logs import LogVerbs
 from mlopus.api.models import ModelVerbs
 from mlopus.api.naming import NamingVerbs
@@ -43,6 +44,7 @@ class MlflowApi(
     CacheVerbs,
     ExportVerbs,
     PublishVerbs,
+    JournalVerbs,
 ):
     """A tracking store, its artifacts and a local cache of both.
 
@@ -64,6 +66,7 @@ class MlflowApi(
         workspace: The user's own files, and where callbacks write.
         clock: What tells the time.
         cache_folders: Opens the cache folders that exports are written into.
+        journal: Where writes wait that were made offline.
         settings: None is `Settings()`; the environment is not read.
 
     Example:

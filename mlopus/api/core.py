@@ -14,6 +14,7 @@ from mlopus.settings import Settings
 
 if TYPE_CHECKING:
     from mlopus.api.calls import Call
+    from mlopus.domain.keys import EntityKey
     from mlopus.execution.fetching import RecentParents
     from mlopus.execution.receipts import Receipt
     from mlopus.execution.repositories import Repositories
@@ -23,11 +24,13 @@ if TYPE_CHECKING:
     from mlopus.ports.artifact_store import ArtifactStore
     from mlopus.ports.cache_folders import CacheFolders
     from mlopus.ports.clock import Clock
+    from mlopus.ports.journal import Journal
     from mlopus.ports.metadata_cache import MetadataCache
     from mlopus.ports.tracking import Tracking
     from mlopus.ports.workspace import Workspace
 
 T = TypeVar("T")
+K = TypeVar("K", bound="EntityKey")
 _LOGGER = logging.getLogger("mlopus")
 
 
@@ -67,6 +70,7 @@ class ApiCore:
         workspace: Workspace | None = None,
         clock: Clock | None = None,
         cache_folders: CacheFolders | None = None,
+        journal: Journal | None = None,
         settings: Settings | None = None,
         wiring: Wiring | None = None,
     ) -> None:
@@ -79,6 +83,7 @@ class ApiCore:
             workspace=workspace,
             clock=clock,
             cache_folders=cache_folders,
+            journal=journal,
         )
         object.__setattr__(self, "settings", wiring.settings)
         object.__setattr__(self, "_lazy", LazyRepositories(wiring))
@@ -142,6 +147,7 @@ class ApiCore:
 
         A plan that a user holds may be executed twice, so it looks for what it creates before it does.
         """
+        call = self.call_as_now(call)
         if isinstance(call, Failure):
             return call
         from mlopus.api.gathering import gather
@@ -155,6 +161,31 @@ class ApiCore:
             return planned
         kept = planned.unwrap() if executed_once else replayable(planned.unwrap(), facts.unwrap())
         return Success(attrs.evolve(kept, roots=call.unwrap().roots))
+
+    def as_now(self, key: Result[K, MlopusError]) -> Result[K, MlopusError]:
+        """The key of the same entity, as it is called since it was flushed."""
+        if isinstance(key, Failure):
+            return key
+        from mlopus.domain.provisional import provisional_name
+
+        if provisional_name(key.unwrap()) is None:
+            return key
+        from mlopus.api.provisional import key_now
+
+        return key_now(self, key.unwrap())
+
+    def call_as_now(self, call: Result[Call, MlopusError]) -> Result[Call, MlopusError]:
+        """A call that names its entities as they are called since they were flushed."""
+        if isinstance(call, Failure):
+            return call
+        from mlopus.plans.names import provisional_names
+
+        names = provisional_names(call.unwrap().request)
+        if not names:
+            return call
+        from mlopus.api.provisional import call_now
+
+        return call_now(self, call.unwrap(), names)
 
     def _executed(self, plan: Plan) -> Result[Receipt, MlopusError]:
         """The receipt of a plan, with the value that its verb returns."""

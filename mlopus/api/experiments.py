@@ -252,5 +252,5 @@ class ExperimentVerbs(ApiCore):
         from mlopus.api.references import exp_key
         from mlopus.result import Failure
 
-        key = exp_key(exp)
+        key = self.as_now(exp_key(exp))
         return key if isinstance(key, Failure) else self.repositories.tracking.url(key.unwrap())

@@ -20,7 +20,7 @@ from mlopus.domain.records import Record, RunRecord, VersionRecord
 from mlopus.errors import MlopusError, NotFound
 from mlopus.execution.fetching import RecentParents
 from mlopus.execution.repositories import Repositories
-from mlopus.plans.facts import CacheFacts, Facts, Mode, SettingsFacts
+from mlopus.plans.facts import CacheFacts, Facts, JournalFacts, Mode, SettingsFacts
 from mlopus.plans.fetch import ask_by_mode
 from mlopus.plans.requests import (
     ArtifactOf,
@@ -30,6 +30,7 @@ from mlopus.plans.requests import (
     CreateExp,
     CreateRegisteredModel,
     CreateRunIn,
+    DropQueued,
     ExportArtifact,
     ExportMeta,
     GetArtifact,
@@ -39,10 +40,11 @@ from mlopus.plans.requests import (
     PlaceArtifact,
     SetEntityTags,
     SetRunStatus,
+    WriteRequest,
 )
 from mlopus.plans.search import SearchSpec
 from mlopus.plans.upkeep_requests import AliasVersion, DeleteEntityTags, DeleteNamed, DescribeEntity
-from mlopus.result import Failure, Result, Success, collect
+from mlopus.result import Failure, Result, Success, collect, mapped
 from mlopus.settings import Settings
 
 
@@ -64,14 +66,26 @@ def gather(
     call: Call, repositories: Repositories, settings: Settings, recent: RecentParents
 ) -> Result[Facts, MlopusError]:
     """Everything that planning this call needs to know."""
-    base = Facts(
+    base = base_facts(repositories, settings)
+    reader, locator = locator_of(call, repositories, settings, recent)
+    if settings.queues_writes and isinstance(call.request, WriteRequest):
+        from mlopus.api.gathering_queued import QueuedGathering
+
+        return QueuedGathering(repositories, reader, locator).facts(base, call.request)
+    if isinstance(call.request, DropQueued):
+        waiting = repositories.journal.entries()
+        return mapped(waiting, lambda found: attrs.evolve(base, journal=JournalFacts(waiting=found)))
+    return _Gathering(call, repositories, reader, locator).facts(base)
+
+
+def base_facts(repositories: Repositories, settings: Settings) -> Facts:
+    """What every request needs."""
+    return Facts(
         now=repositories.clock.now(),
         tracking=repositories.tracking.facts,
         settings=settings_facts(settings),
         metadata_is_writable=repositories.cache.is_writable,
     )
-    reader, locator = locator_of(call, repositories, settings, recent)
-    return _Gathering(call, repositories, reader, locator).facts(base)
 
 
 def locator_of(

@@ -23,6 +23,7 @@ def list_artifact(
     api: ApiCore, artifact: Result[Call, MlopusError], *, recursive: bool
 ) -> Result[tuple[ArtifactEntry, ...], MlopusError]:
     """The files and folders at a path; offline, of what is cached."""
+    artifact = api.call_as_now(artifact)
     if isinstance(artifact, Failure):
         return artifact
     call, wanted = artifact.unwrap(), _wanted(artifact.unwrap())
@@ -46,6 +47,7 @@ def list_artifact(
 
 def open_file(api: ApiCore, artifact: Result[Call, MlopusError]) -> Result[BinaryIO, MlopusError]:
     """One file: from the newest entry that covers it, else from its store."""
+    artifact = api.call_as_now(artifact)
     if isinstance(artifact, Failure):
         return artifact
     call, wanted = artifact.unwrap(), _wanted(artifact.unwrap())

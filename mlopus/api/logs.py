@@ -157,6 +157,8 @@ class LogVerbs(ApiCore):
     def metric_history(self, run: RunRef, key: str) -> Result[tuple[MetricPoint, ...], MlopusError]:
         """Give every point of a metric. The server alone has them: the cache keeps the latest value.
 
+        Of a run that was created offline and not flushed yet, the journal has them all.
+
         Args:
             run: An entity or an id.
             key: The dotted metric key.
@@ -178,9 +180,12 @@ class LogVerbs(ApiCore):
             [(1, 1.0), (2, 0.5), (4, 0.25)]
         """
         from mlopus.api.references import run_key
+        from mlopus.domain.provisional import provisional_name
         from mlopus.result import Failure
 
-        found = run_key(run)
+        found = self.as_now(run_key(run))
         if isinstance(found, Failure):
             return found
+        if provisional_name(found.unwrap()) is not None:
+            return self.repositories.journal.history(found.unwrap().id, key)
         return self.repositories.tracking.metric_history(found.unwrap(), key)

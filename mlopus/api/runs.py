@@ -302,13 +302,13 @@ class RunVerbs(ApiCore):
         from mlopus.domain.entities import Run
         from mlopus.result import Failure
 
-        key = run_key(run)
+        key = self.as_now(run_key(run))
         if isinstance(key, Failure):
             return key
         known = run.exp if exp is None and isinstance(run, Run) else exp
         if known is None:
             return self.repositories.tracking.url(key.unwrap())
-        within = exp_key(known)
+        within = self.as_now(exp_key(known))
         if isinstance(within, Failure):
             return within
         return self.repositories.tracking.url(key.unwrap(), within.unwrap().id)

@@ -340,7 +340,7 @@ def find_children(api: ApiCore, parent: RunRef) -> Search[RunApi]:
     from mlopus.api.references import run_key
     from mlopus.handles import RunApi
 
-    key = run_key(parent)
+    key = api.as_now(run_key(parent))
     wanted = key.unwrap().id if isinstance(key, Success) else ""
     query = parse({f"tags.{PARENT_TAG}": wanted})
     if isinstance(key, Failure):

@@ -16,7 +16,7 @@ from mlopus.api.parents import Parents
 from mlopus.api.views import Viewer
 from mlopus.domain.documents import Document, document_of, tie_of
 from mlopus.domain.entities import Entity
-from mlopus.domain.keys import OwnKey, key_of
+from mlopus.domain.keys import ExperimentKey, OwnKey, key_of
 from mlopus.domain.records import ExperimentRecord, Record, RunRecord
 from mlopus.domain.status import EntityKind, View
 from mlopus.domain.text import codec_named
@@ -28,7 +28,7 @@ from mlopus.ports.tracking import Tracking
 from mlopus.query import Query, Sorting, parse
 from mlopus.query.fields import equal_to, fields_of, part_about
 from mlopus.query.sorting import document_key
-from mlopus.result import Failure, Result, Success
+from mlopus.result import Failure, Result, Success, mapped
 
 PAGE_SIZE = 1000
 _ANY_EXP = parse(None).unwrap()
@@ -135,8 +135,12 @@ class Evaluation:
         """The search as its evaluator takes it: runs are searched in experiments that are named."""
         if self._kind != "run":
             return Success(self.spec_in((), limit))
-        chosen = Success((exp_id,)) if exp_id is not None else self._exp_ids(self._query, self._view)
+        chosen = self._exp_ids(self._query, self._view) if exp_id is None else self._exp_now(exp_id)
         return chosen if isinstance(chosen, Failure) else Success(self.spec_in(chosen.unwrap(), limit))
+
+    def _exp_now(self, exp_id: str) -> Result[tuple[str, ...], MlopusError]:
+        found = self._api.as_now(Success(ExperimentKey(exp_id)))
+        return mapped(found, lambda key: (key.id,))
 
     def spec_in(self, exp_ids: tuple[str, ...], limit: int | None) -> SearchSpec:
         """The search in these experiments, in pages that are not larger than is needed."""

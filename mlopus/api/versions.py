@@ -172,7 +172,7 @@ class VersionVerbs(ApiCore):
         from mlopus.domain.keys import AliasKey, key_of
         from mlopus.result import Failure
 
-        key = version_ref_key(model_version)
+        key = self.as_now(version_ref_key(model_version))
         if isinstance(key, Failure):
             return key
         named = key.unwrap()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mlopus.ports.artifact_store import ArtifactStore
     from mlopus.ports.cache_folders import CacheFolders
     from mlopus.ports.clock import Clock
+    from mlopus.ports.journal import Journal
     from mlopus.ports.metadata_cache import MetadataCache
     from mlopus.ports.tracking import Tracking
     from mlopus.ports.workspace import Workspace
@@ -47,6 +48,7 @@ class Wiring:
     workspace: Workspace | None = None
     clock: Clock | None = None
     cache_folders: CacheFolders | None = None
+    journal: Journal | None = None
 
     def open(self) -> Repositories:
         """The repositories: constructed, not yet connected to anything."""
@@ -64,6 +66,7 @@ class Wiring:
             workspace=workspace,
             clock=self.clock or SystemClock(),
             cache_folders=self.cache_folders or self._open_cache_folders(origin),
+            journal=self.journal or self._open_journal(origin),
             protected=self._protected(workspace),
         )
 
@@ -180,6 +183,11 @@ class Wiring:
 
         return DiskCacheFolders(origin, text_codec=self.settings.text_codec)
 
+    def _open_journal(self, origin: Origin) -> Journal:
+        from mlopus.repositories.sqlite.journal import SqliteJournal
+
+        return SqliteJournal(self.cache_folder, origin)
+
     def _open_workspace(self) -> Workspace:
         from mlopus.repositories.disk.workspace import LocalWorkspace
 
@@ -199,7 +207,12 @@ class LazyRepositories:
         if self._opened is None:
             with self._lock:
                 if self._opened is None:
-                    self._opened = self.wiring.open()
+                    opened = self.wiring.open()
+                    if self.wiring.settings.queues_writes:
+                        from mlopus.api.showing import show_waiting
+
+                        show_waiting(opened, self.wiring.settings)
+                    self._opened = opened
         return self._opened
 
     def __reduce__(self) -> tuple[type[LazyRepositories], tuple[Wiring]]:

@@ -7,6 +7,7 @@ from typing import Self, assert_never
 
 from immutabledict import immutabledict
 
+from mlopus.domain.manifest import Validators
 from mlopus.errors import IllegalPath, MlopusError, NotCached
 from mlopus.execution.counting import CountingMeter
 from mlopus.execution.exporting import export_rows, export_tree
@@ -119,15 +120,18 @@ class ByteInterpreter:
             if isinstance(reused, Failure):
                 return reused
         before = self._meter.down_bytes
-        fetched = self._repositories.stores.fetch(step.store_url, step.files, staging)
-        if isinstance(fetched, Failure):
-            return fetched
+        told = Validators()
+        if step.files:
+            fetched = self._repositories.stores.fetch(step.store_url, step.files, staging)
+            if isinstance(fetched, Failure):
+                return fetched
+            told = fetched.unwrap()
         return Success(
             Transferred(
                 file_count=len(step.files),
                 total_bytes=self._meter.down_bytes - before,
                 skipped=len(step.reused),
-                validators=fetched.unwrap(),
+                validators=told,
             )
         )
 

@@ -42,7 +42,8 @@ from mlopus.plans.changes import (
     UpdateRun,
 )
 from mlopus.plans.effects import concerns
-from mlopus.plans.outcomes import Cached, Outcome, Recorded
+from mlopus.plans.journal_steps import DropRequests, ForgetRows, JournalStep, QueueRequest, SettleRequests
+from mlopus.plans.outcomes import Cached, Outcome, Queued, Recorded
 from mlopus.plans.pending import bind
 from mlopus.plans.plan import Plan
 from mlopus.plans.requests import LogModelVersion, LogRunArtifact
@@ -115,6 +116,20 @@ def execute(
     return Success(receipt())
 
 
+def _journalled(step: JournalStep, repositories: Repositories) -> Result[Outcome, MlopusError]:
+    match step:
+        case QueueRequest():
+            return mapped(repositories.journal.append(step), lambda entry_id: Queued(entry_id=entry_id))
+        case SettleRequests():
+            return mapped(repositories.journal.settle(step), lambda _: Queued())
+        case DropRequests():
+            return mapped(repositories.journal.drop(step.entry_ids), lambda _: Queued())
+        case ForgetRows():
+            return mapped(repositories.cache.forget(step.keys), lambda _: Cached())
+        case _:
+            assert_never(step)
+
+
 def _made_for_others(plan: Plan, repositories: Repositories) -> StalePlan | None:
     here = repositories.tracking.origin
     if plan.origin != here:
@@ -158,6 +173,8 @@ def _perform(
             return mapped(repositories.cache.put(step.records, step.taken_at), lambda _: Cached())
         case ReflectChange():
             return mapped(repositories.cache.reflect(step), lambda _: Cached())
+        case ForgetRows() | QueueRequest() | SettleRequests() | DropRequests():
+            return _journalled(step, repositories)
         case (
             FetchFiles()
             | StageFiles()

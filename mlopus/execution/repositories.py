@@ -9,6 +9,7 @@ from mlopus.ports.artifact_cache import ArtifactCache
 from mlopus.ports.artifact_store import ArtifactStore
 from mlopus.ports.cache_folders import CacheFolders
 from mlopus.ports.clock import Clock
+from mlopus.ports.journal import Journal
 from mlopus.ports.metadata_cache import MetadataCache
 from mlopus.ports.meter import Meter
 from mlopus.ports.tracking import Tracking
@@ -29,6 +30,7 @@ class Repositories:
     workspace: Workspace
     clock: Clock
     cache_folders: CacheFolders
+    journal: Journal
     protected: tuple[ProtectedRoot, ...] = ()
 
     def metered(self, meter: Meter) -> Repositories:

@@ -17,6 +17,7 @@ from mlopus.domain.records import RunRecord
 from mlopus.errors import InvalidRequest, MlopusError
 from mlopus.handles.sending import Collected, Sender
 from mlopus.plans.changes import PARAM_ALREADY_SET, PARAM_HINT, LogBatch
+from mlopus.plans.reflections import changes_in
 from mlopus.result import Failure, Result, Success, or_raise
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ class RunBatch:
         planned = self._run.api.planned(call, executed_once=True)
         if isinstance(planned, Failure):
             return planned
-        batches = [step for step in planned.unwrap().steps if isinstance(step, LogBatch)]
+        batches = [step for step in changes_in(planned.unwrap().steps) if isinstance(step, LogBatch)]
         failure = self._sender.untold()
         if failure is not None:
             return Failure(failure)

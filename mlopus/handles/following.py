@@ -20,17 +20,15 @@ def followed(entity: H, api: MlflowApi, call: Result[Call, MlopusError]) -> Resu
     """The entity, with its parents, after the changes of a call, once they are made."""
     from mlopus.api.views import Viewer, records_of
     from mlopus.domain.text import codec_named
-    from mlopus.plans.changes import TrackingChange
     from mlopus.plans.effects import applied
+    from mlopus.plans.reflections import effects_in
 
     receipt = api.receipt_of(call)
     if isinstance(receipt, Failure):
         return receipt
     codec = codec_named(api.settings.text_codec)
     records: tuple[Record, ...] = records_of(entity, codec)
-    for done in receipt.unwrap().steps:
-        step = done.step
-        if isinstance(step, TrackingChange):
-            records = tuple(applied(record, step) for record in records)
+    for change in effects_in(done.step for done in receipt.unwrap().steps):
+        records = tuple(applied(record, change) for record in records)
     handle: Any = Viewer(api, codec, entity.as_of).handle(records)
     return Success(handle)

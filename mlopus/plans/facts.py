@@ -13,8 +13,10 @@ from immutabledict import immutabledict
 
 from mlopus.domain.manifest import ArtifactLocation, Entry, LocalFile, Manifest, RemoteTree
 from mlopus.domain.origin import Origin
-from mlopus.domain.records import CachedRecord, Record, VersionRecord
+from mlopus.domain.records import CachedRecord, MetricSample, Record, VersionRecord
 from mlopus.domain.values import TextLimits
+from mlopus.plans.journal_entries import JournalEntry
+from mlopus.plans.journal_steps import QueueRequest
 from mlopus.plans.steps import TargetAbsent, TargetExpectation
 
 Mode: TypeAlias = Literal["online", "cache-first", "offline"]
@@ -161,12 +163,28 @@ class ProtectedRoot:
 
 
 @attrs.frozen(kw_only=True)
+class JournalFacts:
+    """The journal that takes what is written offline.
+
+    `mark` names the request that is planned. `latest` are the latest points that are queued for
+    the metrics of its run. `waiting` is what is on the journal, where that matters. `queued` is what
+    was queued since; only simulation knows it.
+    """
+
+    mark: str = ""
+    waiting: tuple[JournalEntry, ...] = ()
+    latest: immutabledict[str, MetricSample] = immutabledict()
+    queued: tuple[QueueRequest, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
 class Facts:
     """Everything that was gathered for one request; what it does not need is None.
 
     `records` are the entities that the request names, with their parents, as just seen.
     `cached_records` are those that the metadata cache holds. `versions_of_run` are the registered
-    versions of the run that is published to, each with its path in the run.
+    versions of the run that is published to, each with its path in the run. `journal` is there where
+    writes are queued.
     """
 
     now: datetime
@@ -183,3 +201,4 @@ class Facts:
     target: TargetFacts | None = None
     export: ExportFacts | None = None
     versions_of_run: tuple[tuple[VersionRecord, str], ...] = ()
+    journal: JournalFacts | None = None

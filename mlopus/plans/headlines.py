@@ -32,12 +32,24 @@ from mlopus.plans.changes import (
     UpdateRun,
 )
 from mlopus.plans.effects import concerns
+from mlopus.plans.journal_steps import DropRequests, ForgetRows, JournalStep, QueueRequest, SettleRequests
+from mlopus.plans.requests import (
+    CreateExp,
+    CreateRegisteredModel,
+    CreateRunIn,
+    LogModelVersion,
+    LogRunArtifact,
+    WriteRequest,
+)
 from mlopus.plans.steps import (
     Ask,
     AskServer,
+    ByteStep,
     CacheRows,
+    CacheStep,
     CommitTree,
     ExportRows,
+    ExportStep,
     ExportTree,
     FetchEntity,
     FetchFiles,
@@ -50,7 +62,7 @@ from mlopus.plans.steps import (
     UploadFiles,
     WithdrawEntries,
 )
-from mlopus.plans.verbs import entity_in_words
+from mlopus.plans.verbs import entity_in_words, title_of
 
 Upkeep: TypeAlias = (
     RenameExperiment
@@ -121,11 +133,19 @@ def step_title(step: Step) -> str:
     return f"{row.word} {row.name}"
 
 
-def headline(step: Step) -> Row:  # noqa: C901 (a case per class)
+def headline(step: Step) -> Row:
     """A step in one line."""
+    if isinstance(step, ByteStep):
+        return _of_bytes(step)
+    if isinstance(step, JournalStep):
+        return _of_journal(step)
+    if isinstance(step, ExportStep):
+        return _of_export(step)
+    return _of_metadata(step) if isinstance(step, CacheStep) else _of_change(step)
+
+
+def _of_bytes(step: ByteStep) -> Row:
     match step:
-        case FetchEntity() | CacheRows() | ReflectChange():
-            return _of_metadata(step)
         case FetchFiles():
             size = total_size(file.size_bytes for file in step.files)
             note = f"{count(len(step.reused), 'file')} held already" if step.reused else ""
@@ -149,6 +169,12 @@ def headline(step: Step) -> Row:  # noqa: C901 (a case per class)
         case RemoveFiles():
             size = total_size(file.size_bytes for file in step.files)
             return Row("remove", f"{count(len(step.files), 'file')} from the {step.root}", size)
+        case _:
+            assert_never(step)
+
+
+def _of_export(step: ExportStep) -> Row:
+    match step:
         case ExportTree():
             size = total_size(file.size_bytes for file in step.files)
             what = _path_of(step.commit.subject, step.commit.path)
@@ -156,7 +182,43 @@ def headline(step: Step) -> Row:  # noqa: C901 (a case per class)
         case ExportRows():
             return Row("export", _metadata_of(row.record for row in step.rows), note="to the target")
         case _:
-            return _of_change(step)
+            assert_never(step)
+
+
+def _of_journal(step: JournalStep) -> Row:
+    match step:
+        case QueueRequest():
+            unknown = what_a_flush_tells(step.request)
+            return Row("queue", title_of(step.request), note=f"not known before the flush: {unknown}")
+        case SettleRequests():
+            return Row("settle", f"{_entries(step.entry_ids)} of the journal")
+        case DropRequests():
+            return Row("drop", f"{_entries(step.entry_ids)} of the journal", note="never to be sent")
+        case ForgetRows():
+            names = ", ".join(entity_in_words(key) for key in step.keys)
+            return Row("forget", f"what the cache shows of {names}")
+        case _:
+            assert_never(step)
+
+
+def _entries(ids: Sequence[int]) -> str:
+    shown = ", ".join(map(str, ids[:_MAX_NAMES]))
+    return f"{'entry' if len(ids) == 1 else 'entries'} {shown}{', …' if len(ids) > _MAX_NAMES else ''}"
+
+
+def what_a_flush_tells(request: WriteRequest) -> str:
+    """What nobody can know of a write before the server is asked."""
+    match request:
+        case CreateExp() | CreateRegisteredModel():
+            return "whether the name is taken on the server"
+        case CreateRunIn():
+            return "the run's id and artifact root"
+        case LogRunArtifact():
+            return "what the store holds there"
+        case LogModelVersion():
+            return "what the store holds there, and the version's number"
+        case _:
+            return "whether the server takes it"
 
 
 def how_in_words(ladder: Sequence[str] | str) -> str:
@@ -169,7 +231,7 @@ def how_in_words(ladder: Sequence[str] | str) -> str:
     return ladder if isinstance(ladder, str) else ", else ".join(ladder)
 
 
-def _of_metadata(step: FetchEntity | CacheRows | ReflectChange) -> Row:
+def _of_metadata(step: CacheStep) -> Row:
     match step:
         case FetchEntity():
             kept = ", then kept in the cache" if step.keep else ""

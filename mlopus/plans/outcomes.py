@@ -9,7 +9,7 @@ import attrs
 
 from mlopus.domain.manifest import Manifest, Validators
 from mlopus.domain.records import Record
-from mlopus.plans.steps import LinkKind
+from mlopus.plans.links import LinkKind
 
 
 @attrs.frozen(kw_only=True)
@@ -65,4 +65,11 @@ class Removed:
     file_count: int
 
 
-Outcome: TypeAlias = Recorded | Fetched | Cached | Transferred | Committed | Withdrawn | Removed
+@attrs.frozen(kw_only=True)
+class Queued:
+    """The journal holds what the step said; `entry_id` names what was queued."""
+
+    entry_id: int | None = None
+
+
+Outcome: TypeAlias = Recorded | Fetched | Cached | Transferred | Committed | Withdrawn | Removed | Queued

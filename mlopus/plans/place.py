@@ -11,17 +11,11 @@ from mlopus.errors import AlreadyExists, IllegalPath
 from mlopus.plans.cache import with_rows
 from mlopus.plans.envelope import gathered, make_plan, rows_to_cache
 from mlopus.plans.facts import Facts, TargetFacts, TargetFile
+from mlopus.plans.links import LinkKind
 from mlopus.plans.plan import Plan, Stage, TargetAnswer
 from mlopus.plans.protected import protected_fault
 from mlopus.plans.requests import LinkChoice, PlaceArtifact
-from mlopus.plans.steps import (
-    CachedTree,
-    LinkKind,
-    PlacedFile,
-    PlaceTree,
-    StoreTree,
-    TargetAbsent,
-)
+from mlopus.plans.steps import CachedTree, PlacedFile, PlaceTree, StoreTree, TargetAbsent
 from mlopus.plans.trees import Content, TreeRefusal, tree_to_have
 from mlopus.result import Failure, Result, Success
 

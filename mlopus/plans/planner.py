@@ -18,6 +18,7 @@ from mlopus.plans.requests import (
     CreateExp,
     CreateRegisteredModel,
     CreateRunIn,
+    DropQueued,
     ExportArtifact,
     ExportMeta,
     GetArtifact,
@@ -82,6 +83,10 @@ def plan(request: Request, facts: Facts) -> Result[Plan, MlopusError]:
             from mlopus.plans.publish import plan_publish
 
             return plan_publish(request, facts)
+        case DropQueued():
+            from mlopus.plans.dropping import plan_dropping
+
+            return plan_dropping(request, facts)
         case (
             CreateExp()
             | CreateRegisteredModel()

@@ -10,9 +10,8 @@ from typing import TypeAlias
 
 from immutabledict import immutabledict
 
-from mlopus.domain.keys import ExperimentKey, ModelKey, RunKey
 from mlopus.domain.paths import join_path
-from mlopus.domain.records import OPERATION_TAG, Record, RunRecord
+from mlopus.domain.records import OPERATION_TAG
 from mlopus.errors import (
     AlreadyExists,
     ConflictingOptions,
@@ -35,9 +34,11 @@ from mlopus.plans.publish_bytes import version_in_use
 from mlopus.plans.publish_cache import cache_stages
 from mlopus.plans.publish_job import Job, job_of
 from mlopus.plans.publish_metadata import reflected
+from mlopus.plans.publish_parts import parents_of, source_removal, version_refused
 from mlopus.plans.publish_source import link_fault
+from mlopus.plans.queueing_bytes import plan_queued_publish
 from mlopus.plans.requests import LogModelVersion, PublishRequest
-from mlopus.plans.steps import RemoveFiles, RemoveRemoteFiles, UploadFiles, WithdrawEntries
+from mlopus.plans.steps import RemoveRemoteFiles, UploadFiles, WithdrawEntries
 from mlopus.plans.tracking_changes import tag_texts
 from mlopus.plans.verbs import title_of
 from mlopus.result import Failure, Result, Success
@@ -74,6 +75,8 @@ def plan_publish(request: PublishRequest, facts: Facts) -> Result[Plan, PublishR
         OfflineMode: The server may not be asked.
         StoreFailed: The cache is to be used and cannot be written.
     """
+    if facts.settings.mode == "offline" and facts.journal is not None:
+        return plan_queued_publish(request, facts)
     refusal = _refusal(request, facts)
     if refusal is not None:
         return Failure(refusal)
@@ -94,7 +97,14 @@ def plan_publish(request: PublishRequest, facts: Facts) -> Result[Plan, PublishR
     if linked is not None:
         return Failure(linked)
     early, late = (stage, ()) if job.moves else ((), stage)
-    stages = (early, *_byte_stages(job), register, (*follow, *late), commit, _removal(job))
+    stages = (
+        early,
+        *_byte_stages(job),
+        register,
+        (*follow, *late),
+        commit,
+        source_removal(job.policy, job.source),
+    )
     roots = immutabledict({"source": job.source.path})
     return Success(make_plan(request, facts, stages, _answer(job), roots))
 
@@ -107,13 +117,7 @@ def _refusal(request: PublishRequest, facts: Facts) -> OfflineMode | InvalidRequ
     if not isinstance(request, LogModelVersion):
         return None
     if request.version is not None:
-        return InvalidRequest(
-            place=place,
-            request="log_model_version",
-            code="INVALID_PARAMETER_VALUE",
-            reply=f"version {request.version!r} was asked for, and MLflow numbers versions itself",
-            hint="Leave version out; an alias or a tag can name it.",
-        )
+        return version_refused(request.version, place)
     if record_of(facts, request.model) is None:
         hint = "create_model or get_or_create_model makes it."
         return NotFound(kind="model", key=request.model.name, place=place, hint=hint)
@@ -192,25 +196,8 @@ def _registration(job: Job) -> Result[tuple[RegisterVersion, ...], InvalidValue 
     return Success((step,))
 
 
-def _removal(job: Job) -> Stage:
-    if not job.policy.removes_source:
-        return ()
-    source = job.source
-    files = tuple(sorted(source.files, key=lambda file: file.path))
-    folders = tuple(sorted(source.empty_folders))
-    return (RemoveFiles(root="source", files=files, empty_folders=folders, is_file=source.is_file),)
-
-
 def _answer(job: Job) -> Answer:
     if not isinstance(job.request, LogModelVersion):
         return ReceiptAnswer()
     register = Pending("version")
-    return EntityAnswer(record=job.registered or register, parents=_parents(job.request, job.facts))
-
-
-def _parents(request: LogModelVersion, facts: Facts) -> tuple[Record, ...]:
-    """The model, the run and its experiment, as far as they were gathered."""
-    model = record_of(facts, ModelKey(request.model.name))
-    run = record_of(facts, RunKey(request.run.id))
-    exp = record_of(facts, ExperimentKey(run.exp_id)) if isinstance(run, RunRecord) else None
-    return tuple(record for record in (model, run, exp) if record is not None)
+    return EntityAnswer(record=job.registered or register, parents=parents_of(job.request, job.facts))

@@ -10,7 +10,7 @@ from functools import reduce
 from typing import TypeAlias
 
 from mlopus.domain.records import ExperimentRecord, ModelRecord, Record
-from mlopus.errors import InvalidValue, NotFound, OfflineMode, ValueTooLong
+from mlopus.errors import OfflineMode
 from mlopus.plans.bindings import created_key, is_creating
 from mlopus.plans.changes import TrackingChange
 from mlopus.plans.effects import applied
@@ -18,6 +18,7 @@ from mlopus.plans.envelope import make_plan, record_of, rows_to_cache
 from mlopus.plans.facts import Facts
 from mlopus.plans.pending import Pending
 from mlopus.plans.plan import Answer, EntityAnswer, FetchedAnswer, NoAnswer, Plan, Stage
+from mlopus.plans.queueing import QueueRefusal, changes_meant, plan_queued
 from mlopus.plans.requests import (
     CreateExp,
     CreateRegisteredModel,
@@ -25,13 +26,11 @@ from mlopus.plans.requests import (
     TrackingRequest,
 )
 from mlopus.plans.steps import AskServer, FetchEntity, ReflectChange
-from mlopus.plans.tracking_changes import BadValue, Changes, changes_of
-from mlopus.plans.upkeep import upkeep_changes
-from mlopus.plans.upkeep_requests import UpkeepRequest
+from mlopus.plans.tracking_changes import Changes
 from mlopus.plans.verbs import title_of
 from mlopus.result import Failure, Result, Success
 
-TrackingRefusal: TypeAlias = InvalidValue | ValueTooLong | NotFound | OfflineMode
+TrackingRefusal: TypeAlias = QueueRefusal | OfflineMode
 
 
 def plan_tracking(request: TrackingRequest, facts: Facts) -> Result[Plan, TrackingRefusal]:
@@ -47,7 +46,8 @@ def plan_tracking(request: TrackingRequest, facts: Facts) -> Result[Plan, Tracki
         InvalidValue: A key or value that cannot be written, or a time without a time zone.
         ValueTooLong: A text over the server's limit.
         NotFound: The version that an alias names is not among the records.
-        OfflineMode: The server would have to be asked.
+        OfflineMode: The server would have to be asked, and there is no journal.
+        AlreadyExists, StoreFailed: As `plan_queued`.
     """
     if facts.settings.mode == "offline":
         return _offline(request, facts)
@@ -55,7 +55,7 @@ def plan_tracking(request: TrackingRequest, facts: Facts) -> Result[Plan, Tracki
     if there is not None:
         rows = rows_to_cache(facts) if facts.settings.keep_on_read else ()
         return Success(make_plan(request, facts, (rows,), EntityAnswer(record=there)))
-    planned = _changes(request, facts)
+    planned = changes_meant(request, facts)
     if isinstance(planned, Failure):
         return planned
     changes = planned.unwrap()
@@ -65,12 +65,6 @@ def plan_tracking(request: TrackingRequest, facts: Facts) -> Result[Plan, Tracki
         return Success(make_plan(request, facts, stages, FetchedAnswer(key=request.run)))
     answer = _answer(request, changes, facts)
     return Success(make_plan(request, facts, (changes, reflected(changes, facts)), answer))
-
-
-def _changes(request: TrackingRequest, facts: Facts) -> Result[Changes, BadValue | NotFound]:
-    if isinstance(request, UpkeepRequest):
-        return upkeep_changes(request, facts)
-    return changes_of(request, facts)
 
 
 def reflected(changes: Iterable[TrackingChange], facts: Facts) -> Stage:
@@ -93,11 +87,13 @@ def _keeps(facts: Facts) -> bool:
     return facts.metadata_is_writable and facts.settings.keep_on_read
 
 
-def _offline(request: TrackingRequest, facts: Facts) -> Result[Plan, OfflineMode]:
-    """What is cached already needs no server; anything else does."""
+def _offline(request: TrackingRequest, facts: Facts) -> Result[Plan, TrackingRefusal]:
+    """What is cached already needs no server; anything else waits on the journal, if there is one."""
     record = _there_already(request, (*facts.cached_records, *facts.records))
     if record is not None:
         return Success(make_plan(request, facts, (), EntityAnswer(record=record)))
+    if facts.journal is not None:
+        return plan_queued(request, facts)
     return Failure(OfflineMode(action=title_of(request)))
 
 

@@ -7,8 +7,8 @@ from typing import Literal, TypeAlias
 import attrs
 
 from mlopus.errors import ConflictingOptions
+from mlopus.plans.links import LinkKind
 from mlopus.plans.requests import PublishOptions
-from mlopus.plans.steps import LinkKind
 from mlopus.result import Failure, Result, Success
 
 CacheLadder: TypeAlias = tuple[LinkKind, ...] | Literal["move", "move and link"]

@@ -16,7 +16,7 @@ from mlopus.domain.frozen import Value
 from mlopus.domain.keys import AliasKey, EntityKey, ExperimentKey, ModelKey, RunKey, VersionKey
 from mlopus.domain.records import MetricSample, Texts
 from mlopus.domain.status import RunStatus
-from mlopus.plans.steps import LinkKind
+from mlopus.plans.links import LinkKind
 from mlopus.plans.upkeep_requests import UpkeepRequest
 
 Nested: TypeAlias = immutabledict[str, Value]
@@ -60,7 +60,7 @@ class CreateRegisteredModel:
 
 @attrs.frozen(kw_only=True)
 class CreateRunIn:
-    """Create a run in an experiment. `start` makes it RUNNING, with its start time now."""
+    """Create a run in an experiment. `start` makes it RUNNING since `at`; None is now."""
 
     exp: ExperimentKey
     name: str | None
@@ -69,14 +69,16 @@ class CreateRunIn:
     parent: RunKey | None
     start: bool
     operation_id: str
+    at: datetime | None = None
 
 
 @attrs.frozen(kw_only=True)
 class SetRunStatus:
-    """Resume a run (RUNNING, end time as it is) or end it (end time now)."""
+    """Resume a run (RUNNING, end time as it is) or end it (end time `at`; None is now)."""
 
     run: RunKey
     status: RunStatus
+    at: datetime | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -229,6 +231,13 @@ class LogModelVersion:
     operation_id: str
 
 
+@attrs.frozen(kw_only=True)
+class DropQueued:
+    """Take a write, and what depends on it, off the journal."""
+
+    entry_id: int
+
+
 FetchRequest: TypeAlias = GetEntity | CacheMeta
 ArtifactRequest: TypeAlias = CacheArtifact | GetArtifact | CleanCachedArtifact
 RecordingRequest: TypeAlias = (
@@ -245,7 +254,8 @@ RecordingRequest: TypeAlias = (
 TrackingRequest: TypeAlias = RecordingRequest | UpkeepRequest
 PublishRequest: TypeAlias = LogRunArtifact | LogModelVersion
 ExportRequest: TypeAlias = ExportMeta | ExportArtifact
+WriteRequest: TypeAlias = TrackingRequest | PublishRequest
 Request: TypeAlias = (
-    FetchRequest | ArtifactRequest | PlaceArtifact | ExportRequest | TrackingRequest | PublishRequest
+    FetchRequest | ArtifactRequest | PlaceArtifact | ExportRequest | WriteRequest | DropQueued
 )
 Family: TypeAlias = Literal["fetch", "cache", "place", "publish"]

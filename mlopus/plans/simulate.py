@@ -37,6 +37,7 @@ from mlopus.plans.changes import (
 )
 from mlopus.plans.effects import applied, created_record, is_removed
 from mlopus.plans.facts import Facts
+from mlopus.plans.journal_steps import DropRequests, ForgetRows, QueueRequest, SettleRequests
 from mlopus.plans.outcomes import Recorded
 from mlopus.plans.pending import Pending, bind
 from mlopus.plans.plan import Plan
@@ -91,6 +92,13 @@ def _performed(world: World, step: Step) -> tuple[World, Bindings]:
             return _reflected(world, step), immutabledict()
         case ExportTree() | ExportRows():
             return simulate_export(world, step)
+        case ForgetRows():
+            rows = tuple(row for row in world.facts.cached_records if key_of(row) not in step.keys)
+            return world.evolve(attrs.evolve(world.facts, cached_records=rows)), immutabledict()
+        case QueueRequest():
+            return _queued(world, step), immutabledict()
+        case SettleRequests() | DropRequests():  # facts hold no queue but what this plan adds to it
+            return world, immutabledict()
         case (
             FetchFiles()
             | StageFiles()
@@ -167,6 +175,15 @@ def _there_already(facts: Facts, change: CreatingStep) -> Record | None:
             case _:
                 continue
     return None
+
+
+def _queued(world: World, step: QueueRequest) -> World:
+    """The world with a request queued; nothing is queued twice under one mark."""
+    journal = world.facts.journal
+    if journal is None or any(queued.mark == step.mark for queued in journal.queued):
+        return world
+    journal = attrs.evolve(journal, queued=(*journal.queued, step))
+    return world.evolve(attrs.evolve(world.facts, journal=journal))
 
 
 def _with_cached(world: World, records: tuple[Record, ...]) -> World:

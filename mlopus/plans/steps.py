@@ -16,9 +16,10 @@ from mlopus.domain.keys import EntityKey
 from mlopus.domain.manifest import ArtifactSubject, LocalFile, RemoteFile, Validators
 from mlopus.domain.records import CachedRecord, Record
 from mlopus.plans.changes import TrackingChange
+from mlopus.plans.journal_steps import JournalStep
+from mlopus.plans.links import LinkKind
 from mlopus.plans.pending import Pending
 
-LinkKind: TypeAlias = Literal["symlink", "hardlink", "reflink", "copy"]
 Root: TypeAlias = Literal["source", "target"]
 UploadReason: TypeAlias = Literal["new", "changed", "unproven"]
 
@@ -64,13 +65,17 @@ class ReflectChange:
     """Let the metadata cache follow a change that an earlier stage made on the server.
 
     What is cached changes as the server did. What the change created is added if `add`.
-    `created` is the created entity, as the server answered it.
+    `created` is the created entity, as the server answered it. `entry` is the mark of the journal's
+    entry that this shows before the server has it; `outranked` are metrics of which a later point is
+    known, so that their value stays.
     """
 
     change: TrackingChange
     add: bool
     created: Record | Pending | None
     taken_at: datetime
+    entry: str | None = None
+    outranked: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -273,5 +278,5 @@ ByteStep: TypeAlias = (
 )
 CacheStep: TypeAlias = FetchEntity | CacheRows | ReflectChange
 ExportStep: TypeAlias = ExportTree | ExportRows
-Step: TypeAlias = TrackingChange | CacheStep | ByteStep | ExportStep
+Step: TypeAlias = TrackingChange | CacheStep | ByteStep | ExportStep | JournalStep
 Bindings: TypeAlias = immutabledict[str, object]

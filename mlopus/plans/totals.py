@@ -27,6 +27,7 @@ from mlopus.plans.changes import (
     UpdateRun,
 )
 from mlopus.plans.facts import Facts
+from mlopus.plans.journal_steps import DropRequests, ForgetRows, QueueRequest, SettleRequests
 from mlopus.plans.plan import Stage, Totals
 from mlopus.plans.steps import (
     AskServer,
@@ -111,6 +112,10 @@ def _requests(step: Step, facts: Facts) -> int:
             | RemoveFiles()
             | ExportTree()
             | ExportRows()
+            | QueueRequest()
+            | SettleRequests()
+            | DropRequests()
+            | ForgetRows()
         ):
             return 0
         case _:

@@ -60,7 +60,7 @@ def changes_of(request: RecordingRequest, facts: Facts) -> Result[Changes, BadVa
         case CreateRunIn():
             return mapped(_run_tags(request, facts), lambda texts: (_new_run(request, texts, facts),))
         case SetRunStatus():
-            end_time = None if request.status in _UNFINISHED else facts.now
+            end_time = None if request.status in _UNFINISHED else request.at or facts.now
             return Success((UpdateRun(run_id=request.run.id, status=request.status, end_time=end_time),))
         case SetEntityTags():
             return _tag_changes(request, facts)
@@ -122,7 +122,7 @@ def _new_run(request: CreateRunIn, tags: Texts, facts: Facts) -> CreateRun:
         name=request.name,
         tags=tags,
         status=RunStatus.RUNNING if request.start else RunStatus.SCHEDULED,
-        start_time=facts.now if request.start else None,
+        start_time=(request.at or facts.now) if request.start else None,
         operation_id=request.operation_id,
     )
 

@@ -23,6 +23,7 @@ from mlopus.plans.requests import (
     CreateExp,
     CreateRegisteredModel,
     CreateRunIn,
+    DropQueued,
     ExportArtifact,
     ExportMeta,
     GetArtifact,
@@ -111,6 +112,8 @@ def verb_of(request: Request) -> str:  # noqa: C901 (a case per class)
             return "log_run_artifact"
         case LogModelVersion():
             return "log_model_version"
+        case DropQueued():
+            return "drop"
         case _:
             assert_never(request)
 
@@ -170,6 +173,8 @@ def title_of(request: Request) -> str:  # noqa: C901 (a case per class)
         case LogRunArtifact():
             place = ArtifactOf(owner=request.run, path=request.path_in_run)
             return f"publish {artifact_in_words(place)} from {request.source}"
+        case DropQueued():
+            return f"drop entry {request.entry_id} of the journal"
         case LogModelVersion():
             return f"publish model {request.model.name!r} from {request.source}"
         case _:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Protocol
 
-from mlopus.domain.keys import EntityKey
+from mlopus.domain.keys import EntityKey, OwnKey
 from mlopus.domain.records import CachedRecord, Record
 from mlopus.errors import MlopusError
 from mlopus.plans.search import Page, PageToken, PushDown, SearchSpec
@@ -28,11 +28,25 @@ class MetadataCache(Protocol):
         ...
 
     def put(self, records: tuple[Record, ...], taken_at: datetime) -> Result[None, MlopusError]:
-        """Keep entities as taken at that time: all of them or none. Older rows are replaced whole."""
+        """Keep entities as taken at that time: all of them or none. Older rows are replaced whole.
+
+        What they showed of the journal's entries is gone with them (`unshown`).
+        """
         ...
 
     def reflect(self, step: ReflectChange) -> Result[None, MlopusError]:
-        """Let what is cached follow a change; see `ReflectChange`. Rows that are not cached stay so."""
+        """Let what is cached follow a change; see `ReflectChange`. Rows that are not cached stay so.
+
+        The entry of the journal that the step names is shown from then on.
+        """
+        ...
+
+    def forget(self, keys: tuple[OwnKey, ...]) -> Result[None, MlopusError]:
+        """Lose the rows of these entities, and with them what they showed of the journal's entries."""
+        ...
+
+    def unshown(self, entries: tuple[str, ...]) -> Result[tuple[str, ...], MlopusError]:
+        """Those of the journal's entries, by mark, that no row shows; nothing is remembered of others."""
         ...
 
     def prepare(self, spec: SearchSpec) -> PushDown:

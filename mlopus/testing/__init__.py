@@ -46,6 +46,7 @@ def in_memory(**settings: Any) -> MlflowApi:
     from mlopus.repositories.disk.workspace import LocalWorkspace
     from mlopus.repositories.memory.artifact_cache import MemoryArtifactCache
     from mlopus.repositories.memory.artifact_store import MemoryArtifactStore
+    from mlopus.repositories.memory.journal import MemoryJournal
     from mlopus.repositories.memory.metadata_cache import MemoryMetadataCache
     from mlopus.repositories.memory.tracking import MemoryTracking
     from mlopus.settings import Settings
@@ -58,6 +59,7 @@ def in_memory(**settings: Any) -> MlflowApi:
         artifacts=MemoryArtifactCache(),
         stores=MemoryArtifactStore(),
         workspace=LocalWorkspace(_temporary_folder()),
+        journal=MemoryJournal(),
         settings=chosen,
     )
 

@@ -20,7 +20,8 @@ from immutabledict import immutabledict
 
 from mlopus.domain.manifest import ArtifactSubject, Manifest
 from mlopus.domain.origin import Origin
-from mlopus.plans.steps import CachedTree, CommitTree, LinkKind, PlacedFile, PlaceTree, TargetAbsent
+from mlopus.plans.links import LinkKind
+from mlopus.plans.steps import CachedTree, CommitTree, PlacedFile, PlaceTree, TargetAbsent
 from mlopus.ports.meter import NoMeter
 from mlopus.repositories.disk.artifact_cache import DiskArtifactCache
 from mlopus.repositories.disk.workspace import LocalWorkspace

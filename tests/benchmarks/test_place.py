@@ -12,7 +12,7 @@ from tests.benchmarks.place import KINDS, cached, copy, measure, place
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mlopus.plans.steps import LinkKind
+    from mlopus.plans.links import LinkKind
 
 
 @pytest.mark.parametrize("kind", KINDS)

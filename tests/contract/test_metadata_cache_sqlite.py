@@ -8,11 +8,12 @@ from mlopus.domain.origin import Origin
 from mlopus.repositories.sqlite.metadata_cache import SqliteMetadataCache
 from mlopus.testing.contracts.metadata_cache import MetadataCacheContract
 from mlopus.testing.contracts.metadata_cache_case import EARLY, RECORDS, CacheCase
+from mlopus.testing.contracts.metadata_cache_shown import MetadataCacheShownContract
 
 HERE, THERE = Origin.of("http://127.0.0.1:5000"), Origin.of("http://127.0.0.1:5000", "other")
 
 
-class TestSqliteMetadataCache(MetadataCacheContract):
+class TestSqliteMetadataCache(MetadataCacheContract, MetadataCacheShownContract):
     @pytest.fixture
     def case(self, tmp_path: Path) -> CacheCase:
         return CacheCase(

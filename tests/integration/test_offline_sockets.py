@@ -44,6 +44,7 @@ ANSWERED: dict[str, Verb] = {
     "list_run_artifacts": lambda api, job, _: api.list_run_artifacts(job.run_id, job.name),
     "load_model_artifact": lambda api, job, _: api.load_model_artifact((job.name, 1), list_folder),
     "load_run_artifact": lambda api, job, _: api.load_run_artifact(job.run_id, list_folder, job.name),
+    "pending": lambda api, *_: api.pending(),
     "open_artifact": lambda api, job, _: read_file(api, job),
     "place_model_artifact": lambda api, job, target: api.place_model_artifact((job.name, 1), target),
     "place_run_artifact": lambda api, job, target: api.place_run_artifact(job.run_id, target, job.name),
@@ -100,7 +101,7 @@ REFUSED: dict[str, Verb] = {
     "set_tags_on_run": lambda api, job, _: api.set_tags_on_run(job.run_id, {"new": 1}),
     "start_run": lambda api, job, _: api.start_run(job.written.exp),
 }
-APART = {"clean_cached_model_artifact", "execute"}
+APART = {"clean_cached_model_artifact", "drop", "execute"}
 
 on_a_server = pytest.mark.parametrize(
     "job", [pytest.param("server", marks=pytest.mark.server)], indirect=True

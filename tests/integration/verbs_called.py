@@ -50,6 +50,12 @@ def _case(call: Call, prepare: Prepare = _folder, times: Mapping[str, int] = imm
     return Case(call, prepare, times)
 
 
+def _queued(_: World, api: MlflowApi, __: Path) -> int:
+    """The number of a write that waits on the journal."""
+    or_raise(api.evolve(offline_mode=True, journal=True).create_model(new_name()))
+    return or_raise(api.pending())[-1].id
+
+
 def _cached(world: World, api: MlflowApi, folder: Path) -> Path:
     or_raise(api.cache_model_artifact(world.first))
     return folder
@@ -291,6 +297,8 @@ CASES: Mapping[tuple[str, str], Case] = {
         ),
         times={"file": len(FILES)},
     ),
+    ("pending", ""): _case(lambda _, api, __: api.pending()),
+    ("drop", ""): _case(lambda _, api, queued: api.drop(queued), _queued),
     ("clean_cached_run_artifact", ""): _case(
         lambda w, api, _: api.clean_cached_run_artifact(w.run.id, PATH), _cached
     ),

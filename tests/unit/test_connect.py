@@ -185,10 +185,6 @@ class TestSettings:
         with pytest.raises(ValueError, match=next(iter(setting))):
             mlopus.connect(tmp_path, **setting)
 
-    def test_that_would_do_nothing_are_refused(self, tmp_path: Path) -> None:
-        with pytest.raises(ValueError, match="journal"):
-            mlopus.connect(tmp_path, journal=True)
-
     def test_show_no_secret(self) -> None:
         secrets = {"password": "hidden", "token": "hidden", "headers": {"x": "hidden"}}
         api = mlopus.connect("http://user:hidden@127.0.0.1:5000", **secrets)

@@ -11,6 +11,7 @@ from mlopus.api.planning.deleting import DeletingPlans
 from mlopus.api.planning.describing import DescribingPlans
 from mlopus.api.planning.experiments import ExperimentPlans
 from mlopus.api.planning.exporting import ExportPlans
+from mlopus.api.planning.journal import JournalPlans
 from mlopus.api.planning.logs import LogPlans
 from mlopus.api.planning.models import ModelPlans
 from mlopus.api.planning.naming import NamingPlans
@@ -35,6 +36,7 @@ class PlanVerbs(
     CachePlans,
     ExportPlans,
     PublishPlans,
+    JournalPlans,
 ):
     """The verbs of `MlflowApi` that change something or get one entity, giving plans.
 

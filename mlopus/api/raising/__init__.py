@@ -11,6 +11,7 @@ from mlopus.api.raising.deleting import RaisingDeletingVerbs
 from mlopus.api.raising.describing import RaisingDescribingVerbs
 from mlopus.api.raising.experiments import RaisingExperimentVerbs
 from mlopus.api.raising.exporting import RaisingExportVerbs
+from mlopus.api.raising.journal import RaisingJournalVerbs
 from mlopus.api.raising.logs import RaisingLogVerbs
 from mlopus.api.raising.models import RaisingModelVerbs
 from mlopus.api.raising.naming import RaisingNamingVerbs
@@ -35,6 +36,7 @@ class RaisingApi(
     RaisingCacheVerbs,
     RaisingExportVerbs,
     RaisingPublishVerbs,
+    RaisingJournalVerbs,
 ):
     """The API whose verbs give values, and raise the error that a Failure would carry.
 

@@ -16,8 +16,9 @@ import attrs
 
 from mlopus.domain.manifest import LocalFile, ManifestFile
 from mlopus.errors import MlopusError, StalePlan, Unsupported
+from mlopus.plans.links import LinkKind
 from mlopus.plans.outcomes import Transferred
-from mlopus.plans.steps import LinkKind, StageFiles
+from mlopus.plans.steps import StageFiles
 from mlopus.ports.meter import Meter
 from mlopus.ports.streams import TreeSource
 from mlopus.repositories.disk.files import disk_failed, missing

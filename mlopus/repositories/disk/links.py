@@ -6,7 +6,7 @@ import errno
 import os
 from collections.abc import Callable
 
-from mlopus.plans.steps import LinkKind
+from mlopus.plans.links import LinkKind
 from mlopus.repositories.disk.files import CHUNK_BYTES, errno_of
 
 _DISK_CANNOT = frozenset(

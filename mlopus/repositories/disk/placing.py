@@ -15,8 +15,9 @@ import os
 import attrs
 
 from mlopus.errors import DigestMismatch, MlopusError, StalePlan
+from mlopus.plans.links import LinkKind
 from mlopus.plans.outcomes import Transferred
-from mlopus.plans.steps import LinkKind, PlacedFile, PlaceTree, TargetAbsent, TargetExpectation
+from mlopus.plans.steps import PlacedFile, PlaceTree, TargetAbsent, TargetExpectation
 from mlopus.plans.tables import table_fault
 from mlopus.ports.meter import Meter
 from mlopus.ports.streams import TreeSource

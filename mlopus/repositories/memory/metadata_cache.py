@@ -24,6 +24,7 @@ from mlopus.domain.text import TextCodec, codec_named
 from mlopus.errors import MlopusError, NotCached
 from mlopus.plans.changes import TrackingChange
 from mlopus.plans.effects import reaches
+from mlopus.plans.reflections import counted_change, shown_by
 from mlopus.plans.search import Page, PageToken, PushDown, SearchSpec
 from mlopus.plans.steps import ReflectChange
 from mlopus.ports.metadata_cache import CachedRecord
@@ -39,14 +40,19 @@ class _Rows:
     """What is cached. A copy in another process is a cache of its own with the same content."""
 
     by_key: dict[OwnKey, CachedRecord] = attrs.field(factory=dict[OwnKey, CachedRecord])
+    shown: dict[str, OwnKey | None] = attrs.field(factory=dict[str, "OwnKey | None"])
     lock: threading.RLock = attrs.field(factory=threading.RLock, repr=False)
+
+    def lose_shown(self, key: OwnKey) -> None:
+        """Entries of the journal that the row of a key showed are shown no more."""
+        self.shown = {entry: other for entry, other in self.shown.items() if other != key}
 
     def __getstate__(self) -> dict[str, Any]:
         with self.lock:
-            return {"by_key": dict(self.by_key)}
+            return {"by_key": dict(self.by_key), "shown": dict(self.shown)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.by_key = state["by_key"]
+        self.by_key, self.shown = state["by_key"], state["shown"]
         self.lock = threading.RLock()
 
 
@@ -103,6 +109,7 @@ class MemoryMetadataCache:
                 held = self._rows.by_key.get(key_of(record))
                 if held is None or held.as_of <= taken_at:
                     self._rows.by_key[key_of(record)] = CachedRecord(record=record, as_of=taken_at)
+                    self._rows.lose_shown(key_of(record))
         return Success(None)
 
     def reflect(self, step: ReflectChange) -> Result[None, MlopusError]:
@@ -110,9 +117,31 @@ class MemoryMetadataCache:
         with self._rows.lock:
             created = created_by(step, lambda key: key in self._rows.by_key)
             if created is not None:
-                return self.put((created.record,), created.as_of)
-            self._follow(step.change)
+                self.put((created.record,), created.as_of)
+            else:
+                self._follow(counted_change(step))
+            if step.entry is not None:
+                self._rows.shown[step.entry] = shown_by(step)
         return Success(None)
+
+    def forget(self, keys: tuple[OwnKey, ...]) -> Result[None, MlopusError]:
+        """Lose the rows of these entities, of a model with its versions."""
+        with self._rows.lock:
+            for key in keys:
+                for lost in (key, *self._versions_of(key)):
+                    self._rows.by_key.pop(lost, None)
+                    self._rows.lose_shown(lost)
+        return Success(None)
+
+    def _versions_of(self, key: OwnKey) -> tuple[OwnKey, ...]:
+        return tuple(k for k in self._rows.by_key if isinstance(k, VersionKey) and key == ModelKey(k.name))
+
+    def unshown(self, entries: tuple[str, ...]) -> Result[tuple[str, ...], MlopusError]:
+        """Those of the journal's entries that no row shows."""
+        with self._rows.lock:
+            shown = self._rows.shown
+            self._rows.shown = {entry: shown[entry] for entry in entries if entry in shown}
+            return Success(tuple(entry for entry in entries if entry not in shown))
 
     def _follow(self, change: TrackingChange) -> None:
         rows = self._rows.by_key
@@ -156,6 +185,7 @@ class MemoryMetadataCache:
         """Forget every entity."""
         with self._rows.lock:
             self._rows.by_key.clear()
+            self._rows.shown.clear()
         return Success(None)
 
 

@@ -20,9 +20,10 @@ from mlopus.errors import (
     StalePlan,
     Unsupported,
 )
+from mlopus.plans.links import LinkKind
 from mlopus.plans.outcomes import Committed, Transferred
 from mlopus.plans.pending import known
-from mlopus.plans.steps import CommitTree, LinkKind, PlacedFile, ReusedFile, StageFiles
+from mlopus.plans.steps import CommitTree, PlacedFile, ReusedFile, StageFiles
 from mlopus.ports.meter import Meter
 from mlopus.ports.streams import FileSink, Kept, TreeSource
 from mlopus.repositories.disk.adopting import changed_since, stale_source

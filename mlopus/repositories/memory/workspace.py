@@ -11,17 +11,10 @@ import attrs
 from mlopus.domain.paths import join_path
 from mlopus.errors import DigestMismatch, IllegalPath, MlopusError, NotFound, StalePlan, StoreFailed
 from mlopus.plans.facts import SourceFacts, TargetFacts, TargetFile
+from mlopus.plans.links import LinkKind
 from mlopus.plans.outcomes import Removed, Transferred
 from mlopus.plans.pending import known
-from mlopus.plans.steps import (
-    CachedTree,
-    LinkKind,
-    PlacedFile,
-    PlaceTree,
-    RemoveFiles,
-    StoreTree,
-    TargetAbsent,
-)
+from mlopus.plans.steps import CachedTree, PlacedFile, PlaceTree, RemoveFiles, StoreTree, TargetAbsent
 from mlopus.plans.tables import table_fault
 from mlopus.ports.meter import Meter
 from mlopus.ports.streams import TreeSource

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlopus.domain.keys import ModelKey, VersionKey, key_of
+from mlopus.domain.keys import key_of
 from mlopus.plans.changes import TrackingChange
 from mlopus.plans.effects import reaches
+from mlopus.plans.reflections import counted_change
 from mlopus.plans.steps import ReflectChange
 from mlopus.repositories.reflecting import created_by, keys_looked_up, outdated_by, reflected
 from mlopus.repositories.sqlite.moving import family, remove, rewrite
@@ -19,7 +20,7 @@ def follow(rows: Rows, step: ReflectChange) -> None:
     if created is not None:
         rows.put((created.record,), created.as_of)
         return
-    change = step.change
+    change = counted_change(step)
     stored = {key_of(found.record): found for found in _reached_by(rows, change)}
     after = reflected(change, {key: found.record for key, found in stored.items()})
     outdated = outdated_by(change)
@@ -27,8 +28,7 @@ def follow(rows: Rows, step: ReflectChange) -> None:
         remove(rows, outdated)
     rewrite(rows, ((stored[key], record) for key, record in after.changed))
     for key in after.gone:
-        if isinstance(key, ModelKey | VersionKey):
-            remove(rows, key)
+        remove(rows, key)
 
 
 def _reached_by(rows: Rows, change: TrackingChange) -> Iterator[Stored]:

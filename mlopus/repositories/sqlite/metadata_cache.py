@@ -12,17 +12,19 @@ from typing import Final, Literal, TypeVar
 
 import attrs
 
-from mlopus.domain.keys import EntityKey, ExperimentKey, kind_of
+from mlopus.domain.keys import EntityKey, ExperimentKey, OwnKey, key_of, kind_of
 from mlopus.domain.origin import Origin
 from mlopus.domain.records import Record
 from mlopus.domain.text import codec_named
 from mlopus.errors import MlopusError, NotCached
+from mlopus.plans.reflections import shown_by
 from mlopus.plans.search import Page, PageToken, PushDown, SearchSpec
 from mlopus.plans.steps import ReflectChange
 from mlopus.ports.metadata_cache import CachedRecord
 from mlopus.repositories.sqlite.database import Database
 from mlopus.repositories.sqlite.rows import Rows
 from mlopus.repositories.sqlite.schema import CACHE_SCHEMA
+from mlopus.repositories.sqlite.shown import Shown
 from mlopus.result import Failure, Result, Success
 
 T = TypeVar("T")
@@ -85,6 +87,7 @@ class SqliteMetadataCache:
 
         def keep(rows: Rows) -> Result[None, MlopusError]:
             rows.put(records, taken_at)
+            self._shown(rows).lose(key_of(record) for record in records)
             return Success(None)
 
         return self._write(keep)
@@ -95,9 +98,36 @@ class SqliteMetadataCache:
 
         def let_follow(rows: Rows) -> Result[None, MlopusError]:
             follow(rows, step)
+            if step.entry is not None:
+                self._shown(rows).add(step.entry, shown_by(step))
             return Success(None)
 
         return self._write(let_follow)
+
+    def forget(self, keys: tuple[OwnKey, ...]) -> Result[None, MlopusError]:
+        """Lose the rows of these entities, and with them what they showed of the journal's entries."""
+        from mlopus.repositories.sqlite.moving import remove  # noqa: PLC0415 (as above)
+
+        def lose(rows: Rows) -> Result[None, MlopusError]:
+            for key in keys:
+                remove(rows, key)
+            self._shown(rows).lose(keys)
+            return Success(None)
+
+        return self._write(lose) if self._database.path.exists() else Success(None)
+
+    def unshown(self, entries: tuple[str, ...]) -> Result[tuple[str, ...], MlopusError]:
+        """Those of the journal's entries, by mark, that no row shows; nothing is remembered of others."""
+
+        def look(rows: Rows) -> Result[tuple[str, ...], MlopusError]:
+            shown = self._shown(rows)
+            there = shown.all()
+            shown.keep_only(entries)
+            return Success(tuple(entry for entry in entries if entry not in there))
+
+        if not self._database.path.exists() or not self.is_writable:
+            return Success(entries)
+        return self._write(look)
 
     def prepare(self, spec: SearchSpec) -> PushDown:
         """What the cache would evaluate of a search. No I/O."""
@@ -137,6 +167,7 @@ class SqliteMetadataCache:
 
         def forget(rows: Rows) -> Result[None, MlopusError]:
             rows.clear()
+            self._shown(rows).keep_only(())
             return Success(None)
 
         return self._write(forget) if self._database.path.exists() else Success(None)
@@ -144,6 +175,9 @@ class SqliteMetadataCache:
     def close(self) -> None:
         """Close the connections of this process; the next use opens them anew."""
         self._database.close()
+
+    def _shown(self, rows: Rows) -> Shown:
+        return Shown(rows.connection, _origin_text(self.origin))
 
     def _rows(self, connection: sqlite3.Connection) -> Rows:
         return Rows(connection, _origin_text(self.origin), self.text_codec)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mlopus.domain.keys import ExperimentKey, ModelKey, OwnKey, VersionKey, key_of
+from mlopus.domain.keys import ExperimentKey, ModelKey, OwnKey, key_of
 from mlopus.domain.records import ExperimentRecord, Record, RunRecord
 from mlopus.domain.status import EntityKind, LifecycleStage
 from mlopus.repositories.sqlite.attributes import stored_text
@@ -36,12 +36,10 @@ def family(rows: Rows, key: ExperimentKey | ModelKey) -> list[Stored]:
     ]
 
 
-def remove(rows: Rows, key: ModelKey | VersionKey, beside: tuple[str, ...] = ()) -> None:
-    """Forget a version, or a model with its versions; `beside` are more tables that know their rows."""
-    _, name, number = stored_key(key)
-    kinds: tuple[EntityKind, ...] = (
-        ("model", "model version") if isinstance(key, ModelKey) else ("model version",)
-    )
+def remove(rows: Rows, key: OwnKey, beside: tuple[str, ...] = ()) -> None:
+    """Forget an entity, and a model with its versions; `beside` are more tables that know their rows."""
+    own, name, number = stored_key(key)
+    kinds: tuple[EntityKind, ...] = ("model", "model version") if isinstance(key, ModelKey) else (own,)
     for kind in kinds:
         space = rows.space(kind)
         if space is None:

@@ -88,6 +88,59 @@ NUMBERING: Final = ("CREATE TABLE numbering (rid INTEGER PRIMARY KEY, highest IN
 """Of models of which versions were deleted, the highest number that one had: none is given again."""
 
 
+SHOWN: Final = (
+    """CREATE TABLE shown (
+        origin TEXT NOT NULL,
+        entry TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        key NOT NULL,
+        number INTEGER NOT NULL,
+        PRIMARY KEY (origin, entry)
+    ) WITHOUT ROWID""",
+    "CREATE INDEX shown_key ON shown (origin, kind, key, number)",
+)
+"""Entries of the journal whose effect the row of an entity shows."""
+
+JOURNAL: Final = (
+    """CREATE TABLE request (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        origin TEXT NOT NULL,
+        mark TEXT NOT NULL UNIQUE,
+        state TEXT NOT NULL,
+        body TEXT,
+        held TEXT,
+        written_at INTEGER NOT NULL,
+        writer TEXT NOT NULL,
+        provisional TEXT,
+        reply TEXT,
+        error TEXT,
+        attempted_at INTEGER,
+        claimed_by TEXT
+    )""",
+    "CREATE INDEX request_waiting ON request (origin, id) WHERE state = 'waiting'",
+    "CREATE INDEX request_provisional ON request (provisional) WHERE provisional IS NOT NULL",
+    """CREATE TABLE point (
+        origin TEXT NOT NULL,
+        run NOT NULL,
+        metric NOT NULL,
+        step INTEGER NOT NULL,
+        time INTEGER NOT NULL,
+        value REAL NOT NULL,
+        is_nan INTEGER NOT NULL,
+        entry INTEGER NOT NULL,
+        PRIMARY KEY (origin, run, metric, step, time, value, is_nan, entry)
+    ) WITHOUT ROWID""",
+    "CREATE INDEX point_entry ON point (entry)",
+    """CREATE TABLE open_run (
+        origin TEXT NOT NULL,
+        run NOT NULL,
+        writer TEXT NOT NULL,
+        last_at INTEGER NOT NULL,
+        PRIMARY KEY (origin, run)
+    ) WITHOUT ROWID""",
+)
+"""Requests that wait, that were settled (their body gone, their reply kept) or dropped."""
+
 KEEPING: Final = (
     """CREATE TABLE pin (
         origin TEXT NOT NULL,
@@ -160,7 +213,7 @@ class _Statements:
 
 
 CACHE_SCHEMA: Final = Schema(
-    name="mlopus.metadata", application_id=0x6D6C4F63, migrations=(("entities", ENTITIES),)
+    name="mlopus.metadata", application_id=0x6D6C4F63, migrations=(("entities", ENTITIES), ("shown", SHOWN))
 )
 TRACKING_SCHEMA: Final = Schema(
     name="mlopus.tracking",
@@ -171,4 +224,7 @@ JOURNAL_ID: Final = 0x6D6C4F6A
 """Of `journal.db`, which holds several sets of tables."""
 KEEPING_SCHEMA: Final = Schema(
     name="mlopus.keeping", application_id=JOURNAL_ID, migrations=(("keeping", KEEPING),), is_shared=True
+)
+JOURNAL_SCHEMA: Final = Schema(
+    name="mlopus.journal", application_id=JOURNAL_ID, migrations=(("journal", JOURNAL),), is_shared=True
 )

@@ -20,7 +20,8 @@ from mlopus.errors import (
     StoreFailed,
     Unsupported,
 )
-from mlopus.plans.steps import LinkKind, ReusedFile, StageFiles
+from mlopus.plans.links import LinkKind
+from mlopus.plans.steps import ReusedFile, StageFiles
 from mlopus.ports.streams import TreeSource
 from mlopus.repositories.disk.workspace import LocalWorkspace
 from mlopus.result import Success

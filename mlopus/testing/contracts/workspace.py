@@ -9,11 +9,8 @@ import pytest
 
 from mlopus.errors import DigestMismatch, IllegalPath, NotFound, StalePlan
 from mlopus.plans.facts import TargetFacts
-from mlopus.plans.steps import (
-    CachedTree,
-    LinkKind,
-    TargetPresent,
-)
+from mlopus.plans.links import LinkKind
+from mlopus.plans.steps import CachedTree, TargetPresent
 from mlopus.ports.subtree import Subtree
 from mlopus.result import Success
 from mlopus.testing.contracts.trees import (

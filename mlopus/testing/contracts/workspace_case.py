@@ -7,15 +7,8 @@ from collections.abc import Callable, Mapping
 import attrs
 
 from mlopus.plans.facts import TargetFacts
-from mlopus.plans.steps import (
-    CachedTree,
-    LinkKind,
-    PlacedFile,
-    PlaceTree,
-    StoreTree,
-    TargetAbsent,
-    TargetExpectation,
-)
+from mlopus.plans.links import LinkKind
+from mlopus.plans.steps import CachedTree, PlacedFile, PlaceTree, StoreTree, TargetAbsent, TargetExpectation
 from mlopus.ports.streams import TreeSource
 from mlopus.ports.workspace import Workspace
 from mlopus.repositories.memory.artifact_cache import MemoryArtifactCache

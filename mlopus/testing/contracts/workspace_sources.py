@@ -7,10 +7,8 @@ import pytest
 
 from mlopus.domain.manifest import LocalFile
 from mlopus.errors import IllegalPath, NotFound, StalePlan
-from mlopus.plans.steps import (
-    LinkKind,
-    RemoveFiles,
-)
+from mlopus.plans.links import LinkKind
+from mlopus.plans.steps import RemoveFiles
 from mlopus.testing.contracts.trees import (
     AWKWARD,
     MODEL,
