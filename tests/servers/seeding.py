@@ -64,11 +64,12 @@ def copy_version(server: MlflowServer, name: str, run_ids: Sequence[str]) -> Non
 
 @contextlib.contextmanager
 def _writing(server: MlflowServer) -> Generator[sqlite3.Connection]:
-    with (
-        contextlib.closing(sqlite3.connect(server.folder / "mlflow.db", BUSY_TIMEOUT_S)) as database,
-        database,
-    ):
+    """A transaction that waits for its turn to write before it reads: one that reads first may be refused."""
+    opened = sqlite3.connect(server.folder / "mlflow.db", BUSY_TIMEOUT_S, isolation_level=None)
+    with contextlib.closing(opened) as database:
+        database.execute("BEGIN IMMEDIATE")
         yield database
+        database.execute("COMMIT")
 
 
 def _copy(database: sqlite3.Connection, table: str, changed: _Expressions, chosen: tuple[str, str]) -> None:

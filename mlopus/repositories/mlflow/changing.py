@@ -99,8 +99,10 @@ def _rename_experiment(transport: Asking, get: Get, change: RenameExperiment) ->
     if isinstance(done, Success) or not _may_be_taken(done.failure()):
         return done
     by = get(ExperimentName(change.name)).value_or(None)
-    if not isinstance(by, ExperimentRecord) or by.id == change.exp_id:
+    if not isinstance(by, ExperimentRecord):
         return done
+    if by.id == change.exp_id:  # folders of files say of an experiment that it takes its own name
+        return Success(None) if by.lifecycle_stage == "active" else done
     error = AlreadyExists(kind="experiment", key=change.name, place=transport.place)
     if by.lifecycle_stage == "deleted":
         hint = f"It is deleted and keeps its name: restore_exp({by.id!r}) brings it back."

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 import attrs
 from immutabledict import immutabledict
 
-from mlopus.repositories.mlflow_client.files import check_params
+from mlopus.repositories.mlflow_client.files import check_active, check_params
 from mlopus.repositories.mlflow_client.shapes import (
     experiment_json,
     logged_model_json,
@@ -97,6 +97,8 @@ def _delete_experiment_tag(stores: Stores, given: Arguments) -> Answer:
 
 
 def _update_experiment(stores: Stores, given: Arguments) -> Answer:
+    if stores.are_files:
+        check_active(stores.tracking.get_experiment(given["experiment_id"]), stores.exceptions)
     stores.tracking.rename_experiment(given["experiment_id"], given["new_name"])
     return {}
 
