@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import signal
 import threading
+import time
 
 import pytest
 
 from mlopus.errors import StoreFailed
-from mlopus.repositories.parallel import for_each
+from mlopus.repositories.parallel import WorkStoppedError, for_each, stop_if_told
 from mlopus.result import Failure, Success
 
 FULL = StoreFailed(place="disk", action="writing", reason="No space left on device")
@@ -49,3 +51,78 @@ def test_items_are_worked_on_at_the_same_time() -> None:
         return Success(item)
 
     assert for_each(work, range(3), 3) == Success((0, 1, 2))
+
+
+def test_work_that_is_under_way_when_the_items_end_is_done_to_its_end() -> None:
+    slow_goes_on = threading.Event()
+
+    def work(item: int):
+        if item == 0:
+            slow_goes_on.wait(10)
+            stop_if_told()
+        return Success(item)
+
+    def items():
+        yield from range(3)
+        slow_goes_on.set()
+
+    assert for_each(work, items(), 2) == Success((0, 1, 2))
+
+
+def test_work_under_way_ends_at_its_next_chunk_after_a_failure() -> None:
+    has_failed = threading.Event()
+    ended_early = []
+
+    def work(item: int):
+        if item == 0:
+            has_failed.wait(10)
+            while True:
+                try:
+                    stop_if_told()
+                except WorkStoppedError:
+                    ended_early.append(item)
+                    raise
+        has_failed.set()
+        return Failure(FULL)
+
+    assert for_each(work, range(2), 2) == Failure(FULL)
+    assert ended_early == [0]
+
+
+def test_a_failure_stops_what_its_work_has_done_by_others() -> None:
+    inner_runs = threading.Event()
+
+    def inner(_: int):
+        inner_runs.set()
+        while True:
+            stop_if_told()
+
+    def work(item: int):
+        if item == 0:
+            return for_each(inner, range(2), 2)
+        inner_runs.wait(10)
+        return Failure(FULL)
+
+    assert for_each(work, range(2), 2) == Failure(FULL)
+
+
+def test_ctrl_c_waits_for_no_thread_that_hears_nothing() -> None:
+    is_deaf, goes_on = threading.Event(), threading.Event()
+
+    def work(item: int):
+        is_deaf.set()
+        goes_on.wait(60)
+        return Success(item)
+
+    def interrupt() -> None:
+        is_deaf.wait(10)
+        signal.raise_signal(signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        for_each(work, range(2), 2)
+    waited_s = time.monotonic() - began
+    goes_on.set()
+
+    assert waited_s < 30

@@ -130,15 +130,21 @@ class Placement:
             return self._reveal(staged)
         try:
             os.rename(self.target, old)
-        except FileNotFoundError:
-            return self._stale(self.target)
-        stale = self._stale(old) or self._reveal(staged)
+            stale = self._stale(old) or self._reveal(staged)
+        except BaseException as error:  # Ctrl-C too: the process lives on, and nobody else puts things right
+            if isinstance(error, FileNotFoundError) and not os.path.lexists(old):
+                return self._stale(self.target)
+            self._put_back(old)
+            raise
         if stale is not None:
-            if not os.path.lexists(self.target):
-                os.rename(old, self.target)
+            self._put_back(old)
             return stale
         _removed(old)
         return None
+
+    def _put_back(self, old: str) -> None:
+        if os.path.lexists(old) and not os.path.lexists(self.target):
+            os.rename(old, self.target)
 
     def _reveal(self, staged: str) -> StalePlan | None:
         """Rename to the target, never over anything that has come there meanwhile."""

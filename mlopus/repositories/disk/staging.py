@@ -28,6 +28,7 @@ from mlopus.repositories.disk.leftovers import FetchLog, Left, Leftovers, size_l
 from mlopus.repositories.disk.links import READ_ONLY, READ_WRITE
 from mlopus.repositories.disk.manifests import RecentTrees, is_intact, read_tree
 from mlopus.repositories.disk.staged import OtherContentError, StagedFile
+from mlopus.repositories.parallel import stop_if_told
 from mlopus.result import Failure, Result, Success
 
 _LOGGER = logging.getLogger("mlopus")
@@ -187,6 +188,7 @@ class DiskStaging:
         try:
             with self._writing(path) as file:
                 while chunk := reader.read(CHUNK_BYTES):
+                    stop_if_told()
                     written = file.write(chunk)
                     if isinstance(written, Failure):
                         raise written.failure()

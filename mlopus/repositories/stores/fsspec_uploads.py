@@ -12,6 +12,7 @@ from mlopus.errors import MlopusError, StalePlan
 from mlopus.ports.meter import Meter
 from mlopus.ports.streams import TreeSource
 from mlopus.repositories.disk.adopting import changed_since, stale_source
+from mlopus.repositories.parallel import stop_if_told
 from mlopus.repositories.stores.fsspec_systems import Place
 from mlopus.repositories.stores.listing import UNFINISHED_PREFIX, UNFINISHED_SUFFIX
 from mlopus.repositories.stores.transfers import CHUNK_BYTES
@@ -82,6 +83,7 @@ def _copied(reader: Any, writer: Any, file: LocalFile, meter: Meter) -> StalePla
     sent = 0
     try:
         while chunk := reader.read(CHUNK_BYTES):
+            stop_if_told()
             digest.update(chunk)
             writer.write(chunk)
             sent += len(chunk)

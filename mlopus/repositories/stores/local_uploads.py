@@ -28,6 +28,7 @@ from mlopus.repositories.disk.files import (
 )
 from mlopus.repositories.disk.links import READ_WRITE, Ladder
 from mlopus.repositories.disk.owner import Owner, is_abandoned
+from mlopus.repositories.parallel import stop_if_told
 from mlopus.repositories.stores.listing import UNFINISHED_PREFIX, UNFINISHED_SUFFIX, is_unfinished
 from mlopus.result import Failure, Result, Success
 
@@ -111,6 +112,7 @@ class LocalUploads:
         with opened.unwrap() as reader, _unfinished(target, self._owner) as part:
             with open(part, "xb") as writer:
                 while chunk := reader.read(CHUNK_BYTES):
+                    stop_if_told()
                     digest.update(chunk)
                     writer.write(chunk)
             if digest.hexdigest() != upload.file.sha256:

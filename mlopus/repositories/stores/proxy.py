@@ -23,7 +23,7 @@ from mlopus.repositories.stores.listing import folder_of, tree_of
 from mlopus.repositories.stores.proxy_listing import list_files, list_one
 from mlopus.repositories.stores.proxy_reader import ProxyReader
 from mlopus.repositories.stores.proxy_upload import upload_file
-from mlopus.repositories.stores.transfers import CHUNK_BYTES, Opened, receive
+from mlopus.repositories.stores.transfers import CHUNK_BYTES, PIECE_BYTES, Opened, receive
 from mlopus.result import Failure, Result, Success, collect, mapped
 from mlopus.wire.mlflow.artifacts import (
     SCHEME,
@@ -129,7 +129,7 @@ class MlflowArtifactsStore:
             if isinstance(opened, Failure):
                 return opened
             reader = opened.unwrap()
-            return Success(Opened(io.BufferedReader(reader, CHUNK_BYTES), reader.etag, reader.offset))
+            return Success(Opened(io.BufferedReader(reader, PIECE_BYTES), reader.etag, reader.offset))
 
         received = receive(open_at, file, sink, self.transport.meter, place=url)
         return mapped(received, lambda etag: (file.path, etag))

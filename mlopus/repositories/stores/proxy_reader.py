@@ -13,6 +13,7 @@ from mlopus.errors import MlopusError, StalePlan
 from mlopus.ports.streams import Kept
 from mlopus.repositories.mlflow.policy import Fault, answer
 from mlopus.repositories.mlflow.transport import Transport
+from mlopus.repositories.stores.transfers import PIECE_BYTES
 from mlopus.result import Failure, Result, Success
 from mlopus.wire.mlflow.http import HttpReply, HttpRequest
 
@@ -146,7 +147,7 @@ class ProxyReader(io.RawIOBase):
         if incoming.status >= _FAILED:
             return self._refusal(incoming)
         self._incoming = incoming
-        self._chunks = incoming.chunks()
+        self._chunks = incoming.chunks(PIECE_BYTES)
         mismatch = self._align(incoming)
         if mismatch is not None:
             return mismatch if self._has_begun else self._anew(incoming)

@@ -11,6 +11,7 @@ from mlopus.errors import MlopusError, StalePlan, StoreFailed
 from mlopus.ports.streams import TreeSource
 from mlopus.repositories.mlflow.policy import Fault, answer
 from mlopus.repositories.mlflow.transport import Transport
+from mlopus.repositories.parallel import stop_if_told
 from mlopus.repositories.stores.transfers import CHUNK_BYTES
 from mlopus.result import Failure, Result, Success
 from mlopus.wire.mlflow.artifacts import upload_request
@@ -59,6 +60,9 @@ def upload_file(
                 outcome = incoming if isinstance(incoming, Fault) else incoming.whole()
             except _Stopped as stopped:
                 outcome = Fault(error=stopped.error, is_final=True)
+            except BaseException:
+                transport.meter.sent(-sent)
+                raise
             if isinstance(outcome, Fault) or outcome.status >= _FAILED:
                 transport.meter.sent(-sent)
             return outcome
@@ -78,6 +82,7 @@ def _verified(stream: BinaryIO, file: LocalFile) -> Iterator[bytes]:
     left = file.size_bytes
     held = b""
     while chunk := _read(stream, file):
+        stop_if_told()
         digest.update(chunk)
         left -= len(chunk)
         if left < 0:

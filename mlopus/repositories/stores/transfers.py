@@ -11,9 +11,12 @@ from mlopus.domain.manifest import RemoteFile
 from mlopus.errors import DigestMismatch, MlopusError, StalePlan
 from mlopus.ports.meter import Meter
 from mlopus.ports.streams import FileSink, Kept, TreeSink
+from mlopus.repositories.parallel import stop_if_told
 from mlopus.result import Failure, Result, Success
 
 CHUNK_BYTES = 1024 * 1024
+PIECE_BYTES = 256 * 1024
+"""What is received at a time: as much is lost of a file at most when the process is killed."""
 
 
 @attrs.frozen
@@ -141,7 +144,8 @@ def _copied(
             _do(target.resume(opened.offset))
         if opened.validator is not None:
             _do(target.identify(opened.validator))
-        while chunk := reader.read(CHUNK_BYTES):
+        while chunk := reader.read(PIECE_BYTES):
+            stop_if_told()
             counted.received(len(chunk))
             _raise(_size_fault(file, counted.size_bytes, place, is_whole=False))
             _do(target.write(chunk))
