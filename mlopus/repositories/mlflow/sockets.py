@@ -19,10 +19,13 @@ import httpcore
 import httpx
 
 from mlopus.repositories.mlflow.endpoint import place_of
+from mlopus.repositories.parallel import stop_if_told
 
 MAX_CONNECTIONS: Final = 64
 KEPT_FOR_S: Final = 4.0
 """MLflow's servers close what is idle for 5 s; a connection is not used when that may be under way."""
+_LOOKS_UP_EVERY_S: Final = 0.2
+_SHORTEST_S: Final = 0.001
 _PROXY_SCHEMES: Final = ("http", "https")
 _QUICKACK: Final[int | None] = getattr(socket, "TCP_QUICKACK", None)
 
@@ -61,9 +64,21 @@ class PromptStream(httpcore.NetworkStream):
             timeout = left if timeout is None else min(timeout, left)
         if self._waits:
             self._acknowledge()
-        data = self._stream.read(max_bytes, timeout)
+        data = self._read(max_bytes, timeout)
         self._waits = len(data) < max_bytes  # what streams faster than it is read needs no help
         return data
+
+    def _read(self, max_bytes: int, timeout: float | None) -> bytes:
+        """Read, looking up now and then whether anybody still wants to know."""
+        waits_until = None if timeout is None else time.monotonic() + timeout
+        while True:
+            left_s = _LOOKS_UP_EVERY_S if waits_until is None else waits_until - time.monotonic()
+            try:
+                return self._stream.read(max_bytes, min(_LOOKS_UP_EVERY_S, max(_SHORTEST_S, left_s)))
+            except httpcore.ReadTimeout:
+                stop_if_told()
+                if waits_until is not None and time.monotonic() >= waits_until:
+                    raise
 
     def _acknowledge(self) -> None:
         if _QUICKACK is not None and self._socket is not None:
