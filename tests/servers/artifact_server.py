@@ -130,7 +130,7 @@ class _Handler(BaseHTTPRequestHandler):
         incoming = target.with_name(f"{target.name}.{os.urandom(4).hex()}.incoming")
         left, taken = int(self.headers["Content-Length"]), 0
         with incoming.open("wb") as file:
-            while left and (piece := self.rfile.read1(min(left, _PIECE_BYTES))):  # type: ignore[attr-defined]
+            while left and (piece := self.rfile.read1(min(left, _PIECE_BYTES))):
                 self._wait_for_leave(len(piece))
                 file.write(piece)
                 taken, left = taken + len(piece), left - len(piece)
