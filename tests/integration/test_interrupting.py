@@ -20,6 +20,7 @@ PROMPTLY_S = 15.0
 """Far below the minutes that the server would hold a request up, far above what a busy machine adds."""
 SCRIPT = """
 import os, signal, sys, mlopus
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a test run in the background would ignore
 api = mlopus.connect(sys.argv[1], cache_dir=sys.argv[2], progress="off")
 verbs = {
     "fetch": lambda: api.cache_run_artifact("r1", sys.argv[4]),

@@ -106,6 +106,15 @@ def test_a_failure_stops_what_its_work_has_done_by_others() -> None:
     assert for_each(work, range(2), 2) == Failure(FULL)
 
 
+@pytest.fixture
+def ctrl_c():
+    """SIGINT as a terminal has it: who is started in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_waits_for_no_thread_that_hears_nothing() -> None:
     is_deaf, goes_on = threading.Event(), threading.Event()
 
