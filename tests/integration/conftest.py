@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,3 +26,14 @@ def job(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         here.chdir(folder)  # below which such a database keeps artifacts
         store = open_store(request.param, request, folder)
     return do_main_job(store.api, store.offline, store.folder)
+
+
+@pytest.fixture
+def fast_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder where waiting for the disk takes no time, which is the same to a process that is killed."""
+    memory = Path("/dev/shm")  # noqa: S108 (the folder in it is new and its own)
+    if not memory.is_dir():
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        yield Path(folder)

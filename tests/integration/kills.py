@@ -4,8 +4,8 @@ Run as a program, in a process of its own without threads, since it forks:
 `python -m tests.integration.kills <scenario> <folder> <seed> <random kills>`. It prints a summary as
 JSON and fails with a traceback at the first state that is neither the old nor the new one.
 
-A point is an event that Python audits (opening, renaming, linking, removing, …): the child dies by its
-own SIGKILL just before the operation.
+A point is an event that Python audits (opening, renaming, linking, removing, …), or a statement of SQLite:
+the child dies by its own SIGKILL just before the one, just after the other.
 """
 
 from __future__ import annotations
@@ -18,15 +18,19 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from types import FrameType
 
 from tests.integration.kill_scenarios import SCENARIOS, Scenario
+from tests.integration.kill_store_scenarios import STORE_SCENARIOS
 
 AUDITED = ("open", "os.", "shutil.", "sqlite3.")
+STATEMENTS = ("execute", "executemany", "executescript")
+ALL: dict[str, Callable[[str], Scenario]] = {**SCENARIOS, **STORE_SCENARIOS}
 
 
 def main(name: str, folder: str, seed: int, random_kills: int) -> dict[str, object]:
     """Kill at every point, then at random moments; the states that were found, counted."""
-    make = SCENARIOS[name]
+    make = ALL[name]
     total, seconds = _measured(make, folder)
     found = {"old": 0, "new": 0}
     died_at = 0
@@ -52,7 +56,7 @@ def _measured(make: Callable[[str], Scenario], folder: str) -> tuple[int, float]
     child = os.fork()
     if child == 0:
         count = _Counter(None)
-        sys.addaudithook(count)
+        count.start()
         began = time.perf_counter()
         scenario.act()
         count.is_armed = False
@@ -86,7 +90,7 @@ def _after_kill(make: Callable[[str], Scenario], folder: str, kill: Callable[[Sc
 def _dying_at(point: int, scenario: Scenario) -> int:
     child = os.fork()
     if child == 0:
-        sys.addaudithook(_Counter(point))
+        _Counter(point).start()
         scenario.act()
         os._exit(0)
     return os.waitpid(child, 0)[1]
@@ -103,18 +107,30 @@ def _killed_after(delay: float, scenario: Scenario) -> int:
 
 
 class _Counter:
-    """An audit hook that counts what touches files, and ends the process at a point."""
+    """Counts what touches files and databases, and ends the process at a point."""
 
     def __init__(self, point: int | None) -> None:
         self.count = 0
         self.is_armed = True
         self._point = point
 
-    def __call__(self, event: str, _: object) -> None:
+    def start(self) -> None:
+        """Count from now on; what other threads do in a database is not seen."""
+        sys.addaudithook(self._audited)
+        sys.setprofile(self._called)
+
+    def _audited(self, event: str, _: object) -> None:
         if self.is_armed and event.startswith(AUDITED):
-            self.count += 1
-            if self.count == self._point:
-                os.kill(os.getpid(), signal.SIGKILL)
+            self._reach()
+
+    def _called(self, _: FrameType, event: str, called: object) -> None:
+        if self.is_armed and event == "c_return" and getattr(called, "__name__", "") in STATEMENTS:
+            self._reach()
+
+    def _reach(self) -> None:
+        self.count += 1
+        if self.count == self._point:
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
-import random
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -17,6 +12,7 @@ from mlopus.domain.origin import Origin
 from mlopus.repositories.disk.artifact_cache import DiskArtifactCache
 from mlopus.testing.contracts.trees import RUN, contents_of
 from tests.integration.kill_scenarios import SCENARIOS
+from tests.integration.killing import killed
 
 SERVER = Origin.of("http://127.0.0.1:5000")
 COMMITTING = """
@@ -104,17 +100,6 @@ def test_processes_that_commit_the_same_at_once_all_succeed_with_one_tree(tmp_pa
     assert [entry.tree_key in keys[0] for entry in cache.covering(RUN, "model").unwrap()] == [True]
 
 
-@pytest.fixture
-def fast_disk(tmp_path) -> Iterator[Path]:
-    """A folder where waiting for the disk takes no time, which is the same to a process that is killed."""
-    memory = Path("/dev/shm")  # noqa: S108 (the folder in it is new and its own)
-    if not memory.is_dir():
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(dir=memory) as folder:
-        yield Path(folder)
-
-
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_a_kill_leaves_the_old_state_or_the_new_one_and_the_next_call_goes_well(fast_disk, scenario) -> None:
     report = killed(fast_disk, scenario, random_kills=10)
@@ -130,26 +115,3 @@ def test_a_thousand_kills_leave_the_old_state_or_the_new_one(fast_disk, scenario
     report = killed(fast_disk, scenario, random_kills=1000)
 
     assert report["old"] + report["new"] == report["kills"] == report["points"] + 1000
-
-
-def killed(folder: Path, scenario: str, *, random_kills: int) -> dict[str, int]:
-    """What came of killing an act at every point and at random moments; the seed is printed."""
-    seed = random.randrange(2**32)  # noqa: S311 (nothing is kept secret)
-    print(f"{scenario}: seed {seed}")  # noqa: T201 (to try the same again)
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "tests.integration.kills",
-            scenario,
-            str(folder / "state"),
-            str(seed),
-            str(random_kills),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    print(done.stdout)  # noqa: T201 (how many kills, and what they left)
-    return json.loads(done.stdout)

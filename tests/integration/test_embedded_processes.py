@@ -26,6 +26,8 @@ from mlopus.testing.contracts.tracking_case import (
     registering,
     spec,
 )
+from tests.integration.kill_store_scenarios import STORE_SCENARIOS
+from tests.integration.killing import killed
 
 WRITING = """
 import sys
@@ -73,6 +75,7 @@ def test_a_kill_leaves_what_was_acknowledged_and_no_half_of_a_batch(tmp_path: Pa
     told = [process.stdout.readline().strip() for _ in range(after)]
     process.send_signal(signal.SIGKILL)
     told += process.communicate()[0].split()
+    assert process.returncode == -signal.SIGKILL
 
     store = EmbeddedTracking(str(tmp_path))
     found = {run.id: run for run in runs_in(store)}
@@ -84,6 +87,26 @@ def test_a_kill_leaves_what_was_acknowledged_and_no_half_of_a_batch(tmp_path: Pa
     with sqlite3.connect(tmp_path / "tracking.db") as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     connection.close()
+
+
+@pytest.mark.parametrize("scenario", STORE_SCENARIOS)
+def test_a_kill_leaves_all_of_a_change_or_nothing_and_the_next_call_goes_well(
+    fast_disk: Path, scenario: str
+) -> None:
+    report = killed(fast_disk, scenario, random_kills=5)
+
+    assert report["points"] >= 20
+    assert report["old"] > 0
+    assert report["new"] > 0
+    assert report["old"] + report["new"] == report["kills"] == report["points"] + 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scenario", STORE_SCENARIOS)
+def test_three_hundred_kills_leave_all_of_a_change_or_nothing(fast_disk: Path, scenario: str) -> None:
+    report = killed(fast_disk, scenario, random_kills=300)
+
+    assert report["old"] + report["new"] == report["kills"] == report["points"] + 300
 
 
 def test_the_folder_can_be_moved(tmp_path: Path) -> None:
