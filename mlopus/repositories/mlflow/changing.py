@@ -21,7 +21,7 @@ from mlopus.domain.keys import (
     VersionKey,
     kind_of,
 )
-from mlopus.domain.records import ExperimentRecord, Record, RunRecord
+from mlopus.domain.records import ExperimentRecord, ModelRecord, Record, RunRecord
 from mlopus.domain.status import LifecycleStage
 from mlopus.errors import AlreadyExists, InvalidRequest, MlopusError, NotFound
 from mlopus.plans.changes import (
@@ -120,9 +120,22 @@ def _may_be_taken(error: MlopusError) -> bool:
 def _delete(transport: Asking, registry: Asking, get: Get, key: OwnKey) -> Result[None, MlopusError]:
     if isinstance(key, ExperimentKey | RunKey):
         return _mark(transport, get, key, "deleted")
-    return done_once(
-        registry, delete_request(key), lambda: _is_gone(get, key), f"the {kind_of(key)} {str(key)!r}"
-    )
+    mark = f"the {kind_of(key)} {str(key)!r}"
+    done = done_once(registry, delete_request(key), lambda: _is_gone(get, key), mark)
+    if isinstance(done, Failure) or isinstance(key, ModelKey):
+        return done
+    return _drop_aliases(registry, get, key)
+
+
+def _drop_aliases(registry: Asking, get: Get, gone: VersionKey) -> Result[None, MlopusError]:
+    """Delete the aliases of a version that is gone, which MLflow 2 leaves with the model."""
+    model = get(ModelKey(gone.name)).value_or(None)  # without it, at worst an alias leads nowhere
+    for alias, version in model.aliases.items() if isinstance(model, ModelRecord) else ():
+        if version == gone.version:
+            done = registry.do(delete_alias_request(ModelKey(gone.name), alias))
+            if isinstance(done, Failure):
+                return done
+    return Success(None)
 
 
 def _mark(
