@@ -1,4 +1,4 @@
-"""Small commands for people: `python -m mlopus tour`."""
+"""Small commands for people: `python -m mlopus tour`, `verify`, `gc`, `report`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+
+from mlopus.commands import add_commands, run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -17,10 +19,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--tracking-uri", help="an MLflow server or a folder; default: a store in the tour's folder"
     )
     tour.add_argument("--folder", help="where the tour keeps its files; default: a new temporary folder")
+    add_commands(commands)
     chosen = parser.parse_args(arguments)
-    from mlopus.tour import run_tour  # noqa: PLC0415 (only for the tour)
-
     try:
+        if chosen.command != "tour":
+            return run(chosen, sys.stdout, sys.stderr)
+        from mlopus.tour import run_tour  # noqa: PLC0415 (only for the tour)
+
         return run_tour(chosen.tracking_uri, chosen.folder, sys.stdout, sys.stderr)
     except BrokenPipeError:  # whoever read the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -80,6 +80,8 @@ class Settings:
         retry_for_s: After this long no request is repeated any more, 0 or more.
         storage_options: By URL scheme, as "s3": the options of that artifact store's file system.
         scheme_map: Regular expressions for a whole URL scheme to the scheme used instead.
+        grace_s: For how many seconds after their last use cached artifacts stay, whatever `gc` is asked
+            for, 0 or more; below 60 a path may go while another process has just been given it.
         concurrency: Files moved at once, 1 or more; None is 4 on this disk, 16 through the server's
             proxy, 8 elsewhere.
         progress: "auto" shows a bar for 8 MiB and more on terminals and in notebooks, "on" always,
@@ -130,6 +132,7 @@ class Settings:
         factory=immutabledict, converter=_frozen, repr=False
     )
     scheme_map: immutabledict[str, str] = attrs.field(factory=immutabledict, converter=_frozen)
+    grace_s: float = attrs.field(default=24 * 3600.0, validator=_at_least_zero)
     concurrency: int | None = attrs.field(default=None, validator=_at_least_one)
     progress: Literal["auto", "on", "off"] = attrs.field(
         default="auto", validator=_one_of("auto", "on", "off")

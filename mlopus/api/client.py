@@ -13,6 +13,7 @@ from mlopus.api.describing import DescribingVerbs
 from mlopus.api.experiments import ExperimentVerbs
 from mlopus.api.exporting import ExportVerbs
 from mlopus.api.journal import JournalVerbs
+from mlopus.api.keeping import KeepingVerbs
 from mlopus.api.logs import LogVerbs
 from mlopus.api.models import ModelVerbs
 from mlopus.api.naming import NamingVerbs
@@ -45,6 +46,7 @@ class MlflowApi(
     ExportVerbs,
     PublishVerbs,
     JournalVerbs,
+    KeepingVerbs,
 ):
     """A tracking store, its artifacts and a local cache of both.
 

@@ -22,6 +22,7 @@ from mlopus.execution.fetching import RecentParents
 from mlopus.execution.repositories import Repositories
 from mlopus.plans.facts import CacheFacts, Facts, JournalFacts, Mode, SettingsFacts
 from mlopus.plans.fetch import ask_by_mode
+from mlopus.plans.keeping_requests import KeepingRequest
 from mlopus.plans.requests import (
     ArtifactOf,
     CacheArtifact,
@@ -75,6 +76,10 @@ def gather(
     if isinstance(call.request, DropQueued):
         waiting = repositories.journal.entries()
         return mapped(waiting, lambda found: attrs.evolve(base, journal=JournalFacts(waiting=found)))
+    if isinstance(call.request, KeepingRequest):
+        from mlopus.api.gathering_keeping import KeepingGathering
+
+        return KeepingGathering(repositories, locator, settings.grace_s).facts(base, call.request)
     return _Gathering(call, repositories, reader, locator).facts(base)
 
 
@@ -107,8 +112,10 @@ def locate(
 def cached_facts(
     call: Call, artifact: ArtifactOf, repositories: Repositories, settings: Settings, recent: RecentParents
 ) -> Result[tuple[ArtifactLocation, CacheFacts], MlopusError]:
-    """Whose artifact it is, and what the cache holds of it."""
-    return locator_of(call, repositories, settings, recent)[1].cached(artifact)
+    """Whose artifact it is, and what the cache holds of it, which is noted as used."""
+    locator = locator_of(call, repositories, settings, recent)[1]
+    held = locator.cached(artifact)
+    return mapped(held, lambda found: (found[0], locator.in_use(*found)))
 
 
 class _Gathering:

@@ -15,6 +15,7 @@ from mlopus.plans.facts import CacheFacts, Facts
 from mlopus.plans.proofs import covering
 from mlopus.plans.requests import (
     CacheArtifact,
+    CleanCachedArtifact,
     ExportArtifact,
     GetArtifact,
     PlaceArtifact,
@@ -43,6 +44,8 @@ class TreeGathering:
         if isinstance(held, Failure):
             return held
         location, cache = held.unwrap()
+        if not isinstance(request, CleanCachedArtifact):
+            cache = self._locator.in_use(location, cache)
         facts = attrs.evolve(base, location=location, cache=cache, protected=self._repositories.protected)
         rounds = (
             self._with_manifests,

@@ -64,7 +64,14 @@ class Locator:
         facts = CacheFacts(
             cache_id=artifacts.cache_id, is_writable=artifacts.is_writable, entries=found.unwrap()
         )
-        return Success((location, facts))
+        return Success((location, self.in_use(location, facts)))
+
+    def in_use(self, location: ArtifactLocation, cache: CacheFacts) -> CacheFacts:
+        """The same, the entries that may answer noted as used; those evicted by now are left out."""
+        above = tuple(entry for entry in cache.entries if path_below(location.path, entry.path) is not None)
+        there = {entry.path for entry in self._repositories.artifacts.used(above)}
+        gone = {entry.path for entry in above} - there
+        return attrs.evolve(cache, entries=tuple(e for e in cache.entries if e.path not in gone))
 
     def cache_facts(
         self, location: ArtifactLocation, source: str | None = None
@@ -78,6 +85,7 @@ class Locator:
                 cache_id=artifacts.cache_id,
                 is_writable=artifacts.is_writable,
                 entries=entries,
+                can_record=artifacts.keeping.is_writable,
                 can_reflink=None if source is None else artifacts.can_reflink_from(source),
             ),
         )
@@ -87,9 +95,10 @@ class Locator:
         found: dict[str, Manifest] = {}
         for tree_key in tree_keys:
             manifest = self._repositories.artifacts.manifest(tree_key)
-            if isinstance(manifest, Failure):
+            if isinstance(manifest, Success):
+                found[tree_key] = manifest.unwrap()
+            elif not isinstance(manifest.failure(), NotCached):  # it may have been evicted by now
                 return manifest
-            found[tree_key] = manifest.unwrap()
         return Success(immutabledict(found))
 
     def store_facts(self, url: str) -> Result[StoreFacts, MlopusError]:

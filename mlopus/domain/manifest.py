@@ -86,6 +86,10 @@ class ManifestFile:
     size_bytes: int
     sha256: str
 
+    def is_of(self, content: bytes) -> bool:
+        """Whether a content is that of the file."""
+        return len(content) == self.size_bytes and hashlib.sha256(content).hexdigest() == self.sha256
+
 
 @attrs.frozen(kw_only=True)
 class Manifest:

@@ -42,7 +42,7 @@ class ByteInterpreter:
     def __init__(
         self, roots: immutabledict[str, str], repositories: Repositories, meter: CountingMeter
     ) -> None:
-        self._roots = roots
+        self.roots = roots
         self._repositories = repositories
         self._meter = meter
         self._staged: dict[str, Staging] = {}
@@ -96,11 +96,7 @@ class ByteInterpreter:
                 assert_never(step)
 
     def _root(self, name: str) -> Result[str, IllegalPath]:
-        path = self._roots.get(name)
-        if path is None:
-            hint = f"Give it to execute: roots={{{name!r}: ...}}."
-            return Failure(IllegalPath(path=name, reason="is a root that this plan does not have", hint=hint))
-        return Success(path)
+        return root_of(name, self.roots)
 
     def _staging(self, name: str, url: str | None = None) -> Result[Staging, MlopusError]:
         if name in self._staged:
@@ -197,3 +193,12 @@ class ByteInterpreter:
                 return Success(local)
             case _:
                 assert_never(tree)
+
+
+def root_of(name: str, roots: immutabledict[str, str]) -> Result[str, IllegalPath]:
+    """The path that a root of a plan stands for."""
+    path = roots.get(name)
+    if path is None:
+        hint = f"Give it to execute: roots={{{name!r}: ...}}."
+        return Failure(IllegalPath(path=name, reason="is a root that this plan does not have", hint=hint))
+    return Success(path)

@@ -43,6 +43,16 @@ from mlopus.plans.changes import (
 )
 from mlopus.plans.effects import concerns
 from mlopus.plans.journal_steps import DropRequests, ForgetRows, JournalStep, QueueRequest, SettleRequests
+from mlopus.plans.keeping_steps import (
+    ClearMetadata,
+    EvictTrees,
+    ForgetPlacements,
+    PinPath,
+    RecordPlacement,
+    RemovePins,
+    RemoveTemporaries,
+    SweepLeftovers,
+)
 from mlopus.plans.outcomes import Cached, Outcome, Queued, Recorded
 from mlopus.plans.pending import bind
 from mlopus.plans.plan import Plan
@@ -188,6 +198,19 @@ def _perform(
             | ExportRows()
         ):
             return on_bytes.perform(step)
+        case (
+            EvictTrees()
+            | SweepLeftovers()
+            | RecordPlacement()
+            | ForgetPlacements()
+            | PinPath()
+            | RemovePins()
+            | RemoveTemporaries()
+            | ClearMetadata()
+        ):
+            from mlopus.execution.keeping_steps import perform_keeping  # noqa: PLC0415 (few plans keep order)
+
+            return perform_keeping(step, on_bytes.roots, repositories)
         case _:
             assert_never(step)
 

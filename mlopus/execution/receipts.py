@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 
+from mlopus.plans.keeping_steps import SweepLeftovers
 from mlopus.plans.outcomes import Outcome, Removed, Transferred
 from mlopus.plans.plan import Plan
 from mlopus.plans.steps import PlaceTree, Step, TargetPresent
@@ -18,8 +19,8 @@ class StepReceipt:
 
     Attributes:
         step: As in the plan, with what earlier steps gave filled in.
-        outcome: What it did: `Recorded`, `Fetched`, `Cached`, `Transferred`, `Committed`, `Withdrawn`
-            or `Removed`.
+        outcome: What it did: `Recorded`, `Fetched`, `Cached`, `Transferred`, `Committed`, `Withdrawn`,
+            `Removed`, `Evicted` or `Kept`.
     """
 
     step: Step
@@ -118,6 +119,8 @@ class Receipt:
 def _removed_by(done: StepReceipt) -> int:
     """Files that one step removed; a placement replaces all that was at its target."""
     match done.step, done.outcome:
+        case SweepLeftovers(), _:
+            return 0
         case _, Removed(file_count=count):
             return count
         case PlaceTree(expect=TargetPresent(file_count=count)), _:

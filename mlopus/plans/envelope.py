@@ -10,6 +10,14 @@ from mlopus.domain.keys import OwnKey, key_of
 from mlopus.domain.records import Record
 from mlopus.errors import StoreFailed
 from mlopus.plans.facts import Facts
+from mlopus.plans.keeping_steps import (
+    EvictTrees,
+    ForgetPlacements,
+    PinPath,
+    RecordPlacement,
+    RemovePins,
+    SweepLeftovers,
+)
 from mlopus.plans.plan import Answer, Plan, Stage, TreeAnswer
 from mlopus.plans.requests import Request
 from mlopus.plans.steps import (
@@ -58,7 +66,19 @@ def make_plan(
 def _touches_cache(step: Step) -> bool:
     if isinstance(step, PlaceTree | ExportTree):
         return isinstance(step.tree, CachedTree)
-    return isinstance(step, FetchFiles | StageFiles | CommitTree | WithdrawEntries)
+    return isinstance(
+        step,
+        FetchFiles
+        | StageFiles
+        | CommitTree
+        | WithdrawEntries
+        | EvictTrees
+        | SweepLeftovers
+        | RecordPlacement
+        | ForgetPlacements
+        | PinPath
+        | RemovePins,
+    )
 
 
 def gathered(fact: T | None, name: str) -> T:

@@ -17,6 +17,7 @@ from mlopus.domain.records import CachedRecord, MetricSample, Record, VersionRec
 from mlopus.domain.values import TextLimits
 from mlopus.plans.journal_entries import JournalEntry
 from mlopus.plans.journal_steps import QueueRequest
+from mlopus.plans.keeping import KeepingFacts
 from mlopus.plans.steps import TargetAbsent, TargetExpectation
 
 Mode: TypeAlias = Literal["online", "cache-first", "offline"]
@@ -61,14 +62,16 @@ class SettingsFacts:
 class CacheFacts:
     """What the artifact cache holds of a location: entries that cover or overlap it, newest first.
 
-    `manifests` are those of the entries' trees. `can_reflink`: whether files of the source's disk
-    can share bytes with the cache; None if it was not probed.
+    `manifests` are those of the entries' trees. `can_record`: whether placements can be recorded.
+    `can_reflink`: whether files of the source's disk can share bytes with the cache; None if it was not
+    probed.
     """
 
     cache_id: str
     is_writable: bool = True
     entries: tuple[Entry, ...] = ()
     manifests: immutabledict[str, Manifest] = immutabledict()
+    can_record: bool = True
     can_reflink: bool | None = None
 
 
@@ -184,7 +187,7 @@ class Facts:
     `records` are the entities that the request names, with their parents, as just seen.
     `cached_records` are those that the metadata cache holds. `versions_of_run` are the registered
     versions of the run that is published to, each with its path in the run. `journal` is there where
-    writes are queued.
+    writes are queued. `keeping` is what the cache holds as a whole.
     """
 
     now: datetime
@@ -202,3 +205,4 @@ class Facts:
     export: ExportFacts | None = None
     versions_of_run: tuple[tuple[VersionRecord, str], ...] = ()
     journal: JournalFacts | None = None
+    keeping: KeepingFacts | None = None

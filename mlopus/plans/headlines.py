@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias, assert_never
 
-import attrs
-
 from mlopus.domain.keys import ExperimentKey, ModelKey, OwnKey, RunKey, VersionKey, key_of
 from mlopus.domain.manifest import ArtifactSubject
 from mlopus.domain.records import OPERATION_TAG, Record, Texts
@@ -32,7 +30,9 @@ from mlopus.plans.changes import (
     UpdateRun,
 )
 from mlopus.plans.effects import concerns
+from mlopus.plans.headlines_keeping import keeping_headline
 from mlopus.plans.journal_steps import DropRequests, ForgetRows, JournalStep, QueueRequest, SettleRequests
+from mlopus.plans.keeping_steps import KeepingStep
 from mlopus.plans.requests import (
     CreateExp,
     CreateRegisteredModel,
@@ -63,6 +63,7 @@ from mlopus.plans.steps import (
     WithdrawEntries,
 )
 from mlopus.plans.verbs import entity_in_words, title_of
+from mlopus.plans.words import Row, count, total_size
 
 Upkeep: TypeAlias = (
     RenameExperiment
@@ -78,53 +79,6 @@ Upkeep: TypeAlias = (
 _MAX_NAMES = 5
 _MAX_DELETED = 20
 _MAX_CHARACTERS = 60
-_UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB")
-_KIB = 1024
-
-
-@attrs.frozen
-class Row:
-    """One line: what is done, to what, how large that is, and why or how."""
-
-    word: str
-    name: str
-    size: str = ""
-    note: str = ""
-
-
-def human_size(size_bytes: int | None) -> str:
-    """A size for people; "?" where a store tells none.
-
-    Example:
-        >>> human_size(1023), human_size(1536), human_size(None)
-        ('1023 B', '1.5 KiB', '?')
-    """
-    if size_bytes is None:
-        return "?"
-    if size_bytes < _KIB:
-        return f"{size_bytes} B"
-    size = float(size_bytes)
-    for unit in _UNITS:
-        size /= _KIB
-        if round(size, 1) < _KIB:
-            return f"{size:.1f} {unit}"
-    return f"{size:.1f} {_UNITS[-1]}"
-
-
-def total_size(sizes: Iterable[int | None]) -> str:
-    """The size of files together; "?" if one is not known."""
-    known = list(sizes)
-    return human_size(None if None in known else sum(size or 0 for size in known))
-
-
-def count(number: int, thing: str) -> str:
-    """A number of things.
-
-    Example:
-        >>> count(1, "file"), count(1200, "file")
-        ('1 file', '1,200 files')
-    """
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def step_title(step: Step) -> str:
@@ -141,6 +95,8 @@ def headline(step: Step) -> Row:
         return _of_journal(step)
     if isinstance(step, ExportStep):
         return _of_export(step)
+    if isinstance(step, KeepingStep):
+        return keeping_headline(step)
     return _of_metadata(step) if isinstance(step, CacheStep) else _of_change(step)
 
 

@@ -72,4 +72,19 @@ class Queued:
     entry_id: int | None = None
 
 
-Outcome: TypeAlias = Recorded | Fetched | Cached | Transferred | Committed | Withdrawn | Removed | Queued
+@attrs.frozen(kw_only=True)
+class Evicted:
+    """Trees that went, by their keys, and those that were used since the plan was made and so stayed."""
+
+    tree_keys: tuple[str, ...]
+    spared: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class Kept:
+    """What is to be kept was recorded, or forgotten."""
+
+
+Outcome: TypeAlias = (
+    Recorded | Fetched | Cached | Transferred | Committed | Withdrawn | Removed | Queued | Evicted | Kept
+)

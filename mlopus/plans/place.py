@@ -11,6 +11,7 @@ from mlopus.errors import AlreadyExists, IllegalPath
 from mlopus.plans.cache import with_rows
 from mlopus.plans.envelope import gathered, make_plan, rows_to_cache
 from mlopus.plans.facts import Facts, TargetFacts, TargetFile
+from mlopus.plans.keeping_steps import RecordPlacement
 from mlopus.plans.links import LinkKind
 from mlopus.plans.plan import Plan, Stage, TargetAnswer
 from mlopus.plans.protected import protected_fault
@@ -60,8 +61,17 @@ def plan_place(request: PlaceArtifact, facts: Facts) -> Result[Plan, PlaceRefusa
         expect=target.expectation,
     )
     rows = rows_to_cache(facts) if choice.stages and facts.settings.keep_on_read else ()
-    stages: tuple[Stage, ...] = (*with_rows(rows, choice.stages), (place,))
+    record = _record(choice.tree, ladder, facts)
+    stages: tuple[Stage, ...] = (*with_rows(rows, choice.stages), record, (place,))
     return Success(make_plan(request, facts, stages, TargetAnswer(), roots))
+
+
+def _record(tree: CachedTree | StoreTree, ladder: tuple[LinkKind, ...], facts: Facts) -> Stage:
+    """The step that lets a tree of the cache stay while the target shows it, recorded before it does."""
+    can_record = facts.cache is not None and facts.cache.can_record
+    if not isinstance(tree, CachedTree) or not can_record or not {"symlink", "hardlink"}.intersection(ladder):
+        return ()
+    return (RecordPlacement(root="target", tree_key=tree.tree_key, path=tree.path),)
 
 
 def ladder_of(link: LinkChoice) -> tuple[LinkKind, ...]:

@@ -84,6 +84,8 @@ class Totals:
             missing.
         requests: Requests over a network, none of them repeated.
         removed_files: Files that go from stores and from the user's folders.
+        evicted_files: Files that go from the cache.
+        freed_bytes: What the disk gets back of the cache.
         removed_entities: Entities that are deleted by name; what is deleted with them is not counted.
         removed_tags: Tags that are deleted by name.
         removed_aliases: Aliases that are deleted by name.
@@ -93,6 +95,8 @@ class Totals:
     down_bytes: int = 0
     requests: int = 0
     removed_files: int = 0
+    evicted_files: int = 0
+    freed_bytes: int = 0
     removed_entities: int = 0
     removed_tags: int = 0
     removed_aliases: int = 0

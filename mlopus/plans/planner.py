@@ -10,6 +10,14 @@ from mlopus.errors import MlopusError
 from mlopus.plans.changes import CreateRun, RegisterVersion
 from mlopus.plans.facts import Facts
 from mlopus.plans.fetch import plan_fetch
+from mlopus.plans.keeping_requests import (
+    CleanCache,
+    CleanTemporary,
+    CollectGarbage,
+    PinArtifact,
+    RepairCache,
+    UnpinArtifact,
+)
 from mlopus.plans.plan import Plan
 from mlopus.plans.requests import (
     CacheArtifact,
@@ -108,6 +116,17 @@ def plan(request: Request, facts: Facts) -> Result[Plan, MlopusError]:
             from mlopus.plans.publish_metadata import plan_tracking
 
             return plan_tracking(request, facts)
+        case (
+            CollectGarbage()
+            | PinArtifact()
+            | UnpinArtifact()
+            | RepairCache()
+            | CleanTemporary()
+            | CleanCache()
+        ):
+            from mlopus.plans.keep import plan_keeping
+
+            return plan_keeping(request, facts)
         case _:
             assert_never(request)
 

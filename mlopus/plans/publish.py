@@ -24,10 +24,11 @@ from mlopus.errors import (
     StoreFailed,
     ValueTooLong,
 )
-from mlopus.plans.bindings import UPLOADED
+from mlopus.plans.bindings import TREE, UPLOADED
 from mlopus.plans.changes import RegisterVersion
 from mlopus.plans.envelope import make_plan, record_of
 from mlopus.plans.facts import Facts
+from mlopus.plans.keeping_steps import RecordPlacement
 from mlopus.plans.pending import Pending
 from mlopus.plans.plan import Answer, EntityAnswer, Plan, ReceiptAnswer, Stage
 from mlopus.plans.publish_bytes import version_in_use
@@ -103,6 +104,7 @@ def plan_publish(request: PublishRequest, facts: Facts) -> Result[Plan, PublishR
         register,
         (*follow, *late),
         commit,
+        _record(job) if is_moved else (),
         source_removal(job.policy, job.source),
     )
     roots = immutabledict({"source": job.source.path})
@@ -152,6 +154,13 @@ def _use_conflict(job: Job) -> PathInUse | None:
         hint = "Publish to another path, or pass overwrite=True."
     used_by = f"version {version.version} of model {version.name!r}"
     return PathInUse(path=job.location.path, used_by=used_by, hint=hint)
+
+
+def _record(job: Job) -> Stage:
+    """The step that lets the committed tree stay while links in the source show it."""
+    if job.facts.cache is None or not job.facts.cache.can_record:
+        return ()
+    return (RecordPlacement(root="source", tree_key=Pending(TREE), path=""),)
 
 
 def _byte_stages(job: Job) -> tuple[Stage, ...]:

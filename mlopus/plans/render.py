@@ -6,7 +6,9 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TypeAlias
 
-from mlopus.plans.headlines import Row, count, headline, how_in_words, human_size, step_title, total_size
+from mlopus.plans.headlines import headline, how_in_words, step_title
+from mlopus.plans.headlines_keeping import keeping_rows
+from mlopus.plans.keeping_steps import EvictTrees, ForgetPlacements, RemoveTemporaries, SweepLeftovers
 from mlopus.plans.plan import Plan, Totals
 from mlopus.plans.steps import (
     ExportTree,
@@ -18,6 +20,7 @@ from mlopus.plans.steps import (
     TargetPresent,
     UploadFiles,
 )
+from mlopus.plans.words import Row, count, human_size, total_size
 
 __all__ = ["render", "render_html", "step_title"]
 
@@ -71,6 +74,7 @@ def totals_in_words(totals: Totals) -> str:
     """
     gone = (
         (totals.removed_files, "file", "files"),
+        (totals.evicted_files, "cached file", "cached files"),
         (totals.removed_entities, "entity", "entities"),
         (totals.removed_tags, "tag", "tags"),
         (totals.removed_aliases, "alias", "aliases"),
@@ -78,7 +82,8 @@ def totals_in_words(totals: Totals) -> str:
     named = (f"{number:,} {one if number == 1 else many}" for number, one, many in gone if number)
     removed = ", ".join(named) or "nothing"
     moved = f"{human_size(totals.up_bytes)} up · {human_size(totals.down_bytes)} down"
-    return f"moves {moved} · {count(totals.requests, 'request')} · removes {removed}"
+    freed = f" · frees {human_size(totals.freed_bytes)}" if totals.freed_bytes else ""
+    return f"moves {moved} · {count(totals.requests, 'request')} · removes {removed}{freed}"
 
 
 def rows_of(step: Step) -> tuple[Row, ...]:
@@ -109,6 +114,8 @@ def rows_of(step: Step) -> tuple[Row, ...]:
         case ExportTree():
             copied = [(file.path, file.size_bytes, "copy") for file in step.files]
             return _files((("export", copied),), step.commit.name) or (headline(step),)
+        case EvictTrees() | SweepLeftovers() | ForgetPlacements() | RemoveTemporaries():
+            return _files(keeping_rows(step), "the cache")
         case _:
             return (headline(step),)
 

@@ -16,6 +16,7 @@ from mlopus.domain.frozen import Value
 from mlopus.domain.keys import AliasKey, EntityKey, ExperimentKey, ModelKey, RunKey, VersionKey
 from mlopus.domain.records import MetricSample, Texts
 from mlopus.domain.status import RunStatus
+from mlopus.plans.keeping_requests import KeepingRequest
 from mlopus.plans.links import LinkKind
 from mlopus.plans.upkeep_requests import UpkeepRequest
 
@@ -256,6 +257,12 @@ PublishRequest: TypeAlias = LogRunArtifact | LogModelVersion
 ExportRequest: TypeAlias = ExportMeta | ExportArtifact
 WriteRequest: TypeAlias = TrackingRequest | PublishRequest
 Request: TypeAlias = (
-    FetchRequest | ArtifactRequest | PlaceArtifact | ExportRequest | WriteRequest | DropQueued
+    FetchRequest
+    | ArtifactRequest
+    | PlaceArtifact
+    | ExportRequest
+    | WriteRequest
+    | DropQueued
+    | KeepingRequest
 )
 Family: TypeAlias = Literal["fetch", "cache", "place", "publish"]

@@ -38,11 +38,22 @@ from mlopus.plans.changes import (
 from mlopus.plans.effects import applied, created_record, is_removed
 from mlopus.plans.facts import Facts
 from mlopus.plans.journal_steps import DropRequests, ForgetRows, QueueRequest, SettleRequests
+from mlopus.plans.keeping_steps import (
+    ClearMetadata,
+    EvictTrees,
+    ForgetPlacements,
+    PinPath,
+    RecordPlacement,
+    RemovePins,
+    RemoveTemporaries,
+    SweepLeftovers,
+)
 from mlopus.plans.outcomes import Recorded
 from mlopus.plans.pending import Pending, bind
 from mlopus.plans.plan import Plan
 from mlopus.plans.simulate_bytes import World, simulate_bytes
 from mlopus.plans.simulate_export import simulate_export
+from mlopus.plans.simulate_keeping import simulate_keeping
 from mlopus.plans.steps import (
     Bindings,
     CacheRows,
@@ -82,7 +93,7 @@ def simulate(facts: Facts, plan: Plan, told: Learned = NOTHING) -> Facts:
     return world.facts
 
 
-def _performed(world: World, step: Step) -> tuple[World, Bindings]:
+def _performed(world: World, step: Step) -> tuple[World, Bindings]:  # noqa: C901 (a case per class)
     match step:
         case FetchEntity():
             return world, immutabledict()
@@ -110,6 +121,17 @@ def _performed(world: World, step: Step) -> tuple[World, Bindings]:
             | RemoveFiles()
         ):
             return simulate_bytes(world, step)
+        case (
+            EvictTrees()
+            | SweepLeftovers()
+            | RecordPlacement()
+            | ForgetPlacements()
+            | PinPath()
+            | RemovePins()
+            | RemoveTemporaries()
+            | ClearMetadata()
+        ):
+            return world.evolve(simulate_keeping(world.facts, step)), immutabledict()
         case (
             CreateExperiment()
             | EnsureExperiment()

@@ -124,7 +124,7 @@ def _source_after(world: World, step: CommitTree) -> World:
 
 def _committed(world: World, step: CommitTree) -> tuple[World, Bindings]:
     cache, manifest = committed_to(world.cache, step, world.staged.get(step.staged, ()))
-    world = _source_after(world, step).with_cache(cache)
+    world = _mended(_source_after(world, step).with_cache(cache), step, manifest.key)
     return world, bindings_of(step, Committed(tree_key=manifest.key, manifest=manifest))
 
 
@@ -148,6 +148,20 @@ def committed_to(
     )
     manifests = cache.manifests | {manifest.key: manifest}
     return attrs.evolve(cache, entries=(entry, *others), manifests=manifests), manifest
+
+
+def _mended(world: World, step: CommitTree, tree_key: str) -> World:
+    """The world without the damage that a commit mends: that of its entry, and of its tree."""
+    keeping = world.facts.keeping
+    if keeping is None:
+        return world
+    at = step.subject, step.path
+    left = tuple(
+        found
+        for found in keeping.damage
+        if (found.entry.subject, found.entry.path) != at and found.entry.tree_key != tree_key
+    )
+    return world.evolve(attrs.evolve(world.facts, keeping=attrs.evolve(keeping, damage=left)))
 
 
 def _placed(world: World, step: PlaceTree) -> World:

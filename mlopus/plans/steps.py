@@ -17,6 +17,7 @@ from mlopus.domain.manifest import ArtifactSubject, LocalFile, RemoteFile, Valid
 from mlopus.domain.records import CachedRecord, Record
 from mlopus.plans.changes import TrackingChange
 from mlopus.plans.journal_steps import JournalStep
+from mlopus.plans.keeping_steps import KeepingStep
 from mlopus.plans.links import LinkKind
 from mlopus.plans.pending import Pending
 
@@ -278,5 +279,5 @@ ByteStep: TypeAlias = (
 )
 CacheStep: TypeAlias = FetchEntity | CacheRows | ReflectChange
 ExportStep: TypeAlias = ExportTree | ExportRows
-Step: TypeAlias = TrackingChange | CacheStep | ByteStep | ExportStep | JournalStep
+Step: TypeAlias = TrackingChange | CacheStep | ByteStep | ExportStep | JournalStep | KeepingStep
 Bindings: TypeAlias = immutabledict[str, object]

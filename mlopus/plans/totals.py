@@ -28,6 +28,16 @@ from mlopus.plans.changes import (
 )
 from mlopus.plans.facts import Facts
 from mlopus.plans.journal_steps import DropRequests, ForgetRows, QueueRequest, SettleRequests
+from mlopus.plans.keeping_steps import (
+    ClearMetadata,
+    EvictTrees,
+    ForgetPlacements,
+    PinPath,
+    RecordPlacement,
+    RemovePins,
+    RemoveTemporaries,
+    SweepLeftovers,
+)
 from mlopus.plans.plan import Stage, Totals
 from mlopus.plans.steps import (
     AskServer,
@@ -57,11 +67,15 @@ def totals_of(stages: Iterable[Stage], facts: Facts) -> Totals:
     steps = tuple(step for stage in stages for step in stage)
     sent = (file for step in steps if isinstance(step, UploadFiles) for file in step.files)
     fetched = (file for step in steps if isinstance(step, FetchFiles) for file in step.files)
+    evicted = [tree for step in steps if isinstance(step, EvictTrees) for tree in step.trees]
+    swept = [item for step in steps if isinstance(step, SweepLeftovers) for item in step.leftovers]
     return Totals(
         up_bytes=sum(upload.file.size_bytes for upload in sent),
         down_bytes=sum(file.size_bytes or 0 for file in fetched),
         requests=sum(_requests(step, facts) for step in steps),
         removed_files=_removed(steps),
+        evicted_files=sum(tree.file_count for tree in evicted),
+        freed_bytes=sum(tree.freed_bytes for tree in evicted) + sum(item.size_bytes for item in swept),
         removed_entities=sum(isinstance(step, DeleteEntity) for step in steps),
         removed_tags=sum(len(step.keys) for step in steps if isinstance(step, DeleteTags)),
         removed_aliases=sum(isinstance(step, DeleteAlias) for step in steps),
@@ -118,6 +132,14 @@ def _requests(step: Step, facts: Facts) -> int:  # noqa: C901 (a case per class)
             | SettleRequests()
             | DropRequests()
             | ForgetRows()
+            | EvictTrees()
+            | SweepLeftovers()
+            | RecordPlacement()
+            | ForgetPlacements()
+            | PinPath()
+            | RemovePins()
+            | RemoveTemporaries()
+            | ClearMetadata()
         ):
             return 0
         case _:
@@ -153,6 +175,8 @@ def _removed(steps: tuple[Step, ...]) -> int:
                 removed += sum(file.path not in moved for file in step.files)
             case PlaceTree(expect=TargetPresent() as there):
                 removed += there.file_count
+            case RemoveTemporaries():
+                removed += sum(folder.file_count for folder in step.folders)
             case _:
                 continue
     return removed

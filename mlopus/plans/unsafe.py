@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mlopus.errors import IllegalPath
+from mlopus.plans.keeping_steps import EvictTrees, PinPath, RecordPlacement, RemoveTemporaries, SweepLeftovers
 from mlopus.plans.plan import ExportedAnswer, Plan, TreeAnswer
 from mlopus.plans.steps import (
     CachedTree,
@@ -57,6 +58,25 @@ def _of_step(step: Step) -> IllegalPath | None:
             )
         case RemoveFiles():
             return table_fault((file.path for file in step.files), step.empty_folders)
+        case _:
+            return _of_keeping(step)
+
+
+def _of_keeping(step: Step) -> IllegalPath | None:
+    match step:
+        case EvictTrees():
+            inside = _first(path_fault(entry.path) for tree in step.trees for entry in tree.entries)
+            origins = _first(_name_fault(e.origin_key) for tree in step.trees for e in tree.entries)
+            return inside or origins or _first(_name_fault(tree.tree_key) for tree in step.trees)
+        case SweepLeftovers():
+            return _first(_name_fault(leftover.name) for leftover in step.leftovers)
+        case RemoveTemporaries():
+            return _first(_name_fault(folder.name) for folder in step.folders)
+        case RecordPlacement():
+            fault = _name_fault(step.tree_key) if isinstance(step.tree_key, str) else None
+            return fault or path_fault(step.path)
+        case PinPath():
+            return path_fault(step.pin.path) or _first(_name_fault(key) for key in step.tree_keys)
         case _:
             return None
 

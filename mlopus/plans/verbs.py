@@ -15,6 +15,14 @@ from mlopus.domain.keys import (
     kind_of,
 )
 from mlopus.domain.status import RunStatus
+from mlopus.plans.keeping_requests import (
+    CleanCache,
+    CleanTemporary,
+    CollectGarbage,
+    PinArtifact,
+    RepairCache,
+    UnpinArtifact,
+)
 from mlopus.plans.requests import (
     ArtifactOf,
     CacheArtifact,
@@ -114,6 +122,18 @@ def verb_of(request: Request) -> str:  # noqa: C901 (a case per class)
             return "log_model_version"
         case DropQueued():
             return "drop"
+        case CollectGarbage():
+            return "gc"
+        case PinArtifact():
+            return "pin"
+        case UnpinArtifact():
+            return "unpin"
+        case RepairCache():
+            return "repair"
+        case CleanTemporary():
+            return "clean_temp_artifacts"
+        case CleanCache():
+            return "clean_all_cache"
         case _:
             assert_never(request)
 
@@ -177,6 +197,18 @@ def title_of(request: Request) -> str:  # noqa: C901 (a case per class)
             return f"drop entry {request.entry_id} of the journal"
         case LogModelVersion():
             return f"publish model {request.model.name!r} from {request.source}"
+        case CollectGarbage():
+            return "collect garbage of the cache"
+        case PinArtifact():
+            return f"pin {artifact_in_words(ArtifactOf(owner=request.owner, path=request.path))}"
+        case UnpinArtifact():
+            return f"unpin {artifact_in_words(ArtifactOf(owner=request.owner, path=request.path))}"
+        case RepairCache():
+            return "repair what is damaged in the cache"
+        case CleanTemporary():
+            return "clean what callbacks left"
+        case CleanCache():
+            return "clean all that is cached"
         case _:
             assert_never(request)
 

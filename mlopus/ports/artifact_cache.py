@@ -9,6 +9,7 @@ from mlopus.domain.manifest import ArtifactSubject, Entry, Manifest
 from mlopus.errors import MlopusError
 from mlopus.plans.outcomes import Committed, Transferred
 from mlopus.plans.steps import CommitTree, PlacedFile, ReusedFile, StageFiles
+from mlopus.ports.cache_care import CacheCare
 from mlopus.ports.keeping import Keeping
 from mlopus.ports.meter import Meter
 from mlopus.ports.streams import TreeSink, TreeSource
@@ -68,6 +69,11 @@ class ArtifactCache(Protocol):
         ...
 
     @property
+    def care(self) -> CacheCare:
+        """Care of the whole cache, of every origin."""
+        ...
+
+    @property
     def keeping(self) -> Keeping:
         """Pins and recorded placements of the whole cache, of every origin."""
         ...
@@ -85,6 +91,14 @@ class ArtifactCache(Protocol):
         self, subject: ArtifactSubject, path: str, *, with_validators: bool = True
     ) -> Result[tuple[Entry, ...], MlopusError]:
         """Entries at, above and below a path, ordered as by `covering`. With path "": all of the subject."""
+        ...
+
+    def used(self, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+        """Note that the trees of entries are used now; answers those entries that are still served.
+
+        What is answered stays for the grace time, whoever evicts meanwhile. Noted at most once a minute
+        for a tree, and not at all where nothing can be written.
+        """
         ...
 
     def manifest(self, tree_key: str) -> Result[Manifest, MlopusError]:

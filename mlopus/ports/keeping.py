@@ -15,6 +15,11 @@ class Keeping(Protocol):
     What cannot be read fails, and is never taken for nothing: then nothing may be evicted.
     """
 
+    @property
+    def is_writable(self) -> bool:
+        """Whether anything can be recorded."""
+        ...
+
     def pins(self) -> Result[tuple[Pin, ...], MlopusError]:
         """All pins, sorted by origin, subject and path."""
         ...
@@ -28,15 +33,15 @@ class Keeping(Protocol):
         ...
 
     def placements(self) -> Result[tuple[Placement, ...], MlopusError]:
-        """All recorded placements, sorted by target."""
+        """All recorded placements, sorted by target and tree."""
         ...
 
     def record(self, placement: Placement) -> Result[None, MlopusError]:
-        """Record a placement, in place of an older one at the same target."""
+        """Record a placement, beside those of other trees at its target, which may still show them."""
         ...
 
     def forget(self, placements: tuple[Placement, ...]) -> Result[None, MlopusError]:
-        """Forget placements, unless another one was recorded at their target since."""
+        """Forget placements. Those that are not there, or are of another path, are no error and stay."""
         ...
 
 

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from mlopus.errors import MlopusError
 from mlopus.plans.facts import SourceFacts, TargetFacts
+from mlopus.plans.keeping import Placement, PlacementState, TemporaryFolder
 from mlopus.plans.outcomes import Removed, Transferred
 from mlopus.plans.steps import PlaceTree, RemoveFiles
 from mlopus.ports.meter import Meter
@@ -55,4 +56,16 @@ class Workspace(Protocol):
 
     def discard_temporary(self, path: str) -> Result[None, MlopusError]:
         """Remove what a callback wrote at a path from `temporary_path`. Other paths are IllegalPath."""
+        ...
+
+    def temporaries(self) -> Result[tuple[TemporaryFolder, ...], MlopusError]:
+        """What callbacks wrote and is still there, sorted by name; not what other living processes made."""
+        ...
+
+    def remove_temporaries(self, names: tuple[str, ...]) -> Result[int, MlopusError]:
+        """Remove temporary folders by name, with the same exception; answers how many files went."""
+        ...
+
+    def seen(self, placement: Placement, tree: TreeSource | None) -> PlacementState:
+        """Whether a target still has links to what was placed there; `tree` is what was placed."""
         ...

@@ -11,6 +11,7 @@ from mlopus.repositories.disk.artifact_cache import DiskArtifactCache
 from mlopus.repositories.memory.artifact_cache import MemoryArtifactCache
 from mlopus.repositories.memory.workspace import MemoryWorkspace
 from mlopus.testing.contracts.artifact_cache import ArtifactCacheContract, CacheCase
+from mlopus.testing.contracts.cache_care import CacheCareContract
 from mlopus.testing.contracts.copying import CopyingContract
 from mlopus.testing.contracts.staging import StagingContract
 from mlopus.testing.contracts.trees import MODEL, Tally, commit_of
@@ -44,7 +45,7 @@ def memory_case(*, is_writable: bool = True) -> CacheCase:
     return CacheCase(cache=cache, reopen=lambda: attrs.evolve(cache), tamper=tamper)
 
 
-class TestDiskCache(ArtifactCacheContract, StagingContract, CopyingContract):
+class TestDiskCache(ArtifactCacheContract, StagingContract, CopyingContract, CacheCareContract):
     @pytest.fixture
     def case(self, tmp_path) -> CacheCase:
         return disk_case(str(tmp_path / "cache"))
@@ -55,7 +56,7 @@ class TestDiskCache(ArtifactCacheContract, StagingContract, CopyingContract):
         return disk_case(str(tmp_path / "file" / "cache"))
 
 
-class TestMemoryCache(ArtifactCacheContract, StagingContract, CopyingContract):
+class TestMemoryCache(ArtifactCacheContract, StagingContract, CopyingContract, CacheCareContract):
     @pytest.fixture
     def case(self) -> CacheCase:
         return memory_case()

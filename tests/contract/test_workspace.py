@@ -10,6 +10,7 @@ from mlopus.repositories.memory.files import PlainFile
 from mlopus.repositories.memory.workspace import MemoryWorkspace
 from mlopus.testing.contracts.workspace import WorkspaceContract
 from mlopus.testing.contracts.workspace_case import WorkspaceCase
+from mlopus.testing.contracts.workspace_keeping import KeepingSightContract
 from mlopus.testing.contracts.workspace_sources import RemovalContract, SourceContract
 
 
@@ -54,13 +55,13 @@ def memory_case() -> WorkspaceCase:
     )
 
 
-class TestLocalWorkspace(WorkspaceContract, SourceContract, RemovalContract):
+class TestLocalWorkspace(WorkspaceContract, SourceContract, RemovalContract, KeepingSightContract):
     @pytest.fixture
     def case(self, tmp_path) -> WorkspaceCase:
         return local_case(tmp_path)
 
 
-class TestMemoryWorkspace(WorkspaceContract, SourceContract, RemovalContract):
+class TestMemoryWorkspace(WorkspaceContract, SourceContract, RemovalContract, KeepingSightContract):
     @pytest.fixture
     def case(self) -> WorkspaceCase:
         return memory_case()

@@ -149,6 +149,8 @@ def answer_of(source: Source, verb: ast.FunctionDef) -> Answer:
                 conversion=(batch,),
                 raises=False,
             )
+        case ast.Name("Hold"):
+            return Answer(returns="Hold", body=f"return {call}", raises=False)
         case ast.Name("Self") if verb.name == "__enter__":
             return Answer(returns="Self", body="return self", raises=False)
         case ast.Constant(None) if verb.name == "__exit__":

@@ -120,7 +120,8 @@ print(type(cache.withdraw(entry.subject, "").failure()).__name__)
 from mlopus.domain.manifest import ArtifactSubject
 from mlopus.domain.origin import Origin
 from mlopus.repositories.disk.artifact_cache import DiskArtifactCache
-import mlopus.repositories.disk.staging, mlopus.repositories.disk.links
+import mlopus.repositories.disk.staging, mlopus.repositories.disk.links, mlopus.repositories.disk.leftovers
+import mlopus.repositories.sqlite.keeping
 """
         _chmod_folders(folder, 0o555)
         os.utime(file_of(opened(folder), key, "MLmodel"), ns=(0, 0))  # as if it had been copied

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from mlopus import MlflowApi, or_raise
+from mlopus import MlflowApi, Success, or_raise
 from mlopus.api.core import ApiCore
 from mlopus.errors import OfflineMode
 from tests.integration.main_job import Job
@@ -46,6 +46,13 @@ ANSWERED: dict[str, Verb] = {
     "load_run_artifact": lambda api, job, _: api.load_run_artifact(job.run_id, list_folder, job.name),
     "pending": lambda api, *_: api.pending(),
     "open_artifact": lambda api, job, _: read_file(api, job),
+    "cache_report": lambda api, *_: api.cache_report(),
+    "clean_temp_artifacts": lambda api, *_: api.clean_temp_artifacts(),
+    "hold": lambda api, job, _: hold(api, job),
+    "pin": lambda api, job, _: api.pin((job.name, 1)),
+    "repair": lambda api, *_: api.repair(),
+    "unpin": lambda api, job, _: api.unpin(job.run_id),
+    "verify": lambda api, *_: api.verify(),
     "place_model_artifact": lambda api, job, target: api.place_model_artifact((job.name, 1), target),
     "place_run_artifact": lambda api, job, target: api.place_run_artifact(job.run_id, target, job.name),
 }
@@ -101,7 +108,7 @@ REFUSED: dict[str, Verb] = {
     "set_tags_on_run": lambda api, job, _: api.set_tags_on_run(job.run_id, {"new": 1}),
     "start_run": lambda api, job, _: api.start_run(job.written.exp),
 }
-APART = {"clean_cached_model_artifact", "drop", "execute"}
+APART = {"clean_cached_model_artifact", "clean_all_cache", "drop", "execute", "gc"}
 
 on_a_server = pytest.mark.parametrize(
     "job", [pytest.param("server", marks=pytest.mark.server)], indirect=True
@@ -138,11 +145,29 @@ def test_what_is_cached_of_a_version_is_cleaned_without_a_socket(job: Job, socke
     assert opened == ()
 
 
+@on_a_server
+def test_what_is_cached_is_evicted_and_cleaned_without_a_socket(job: Job, socket_events: list[str]) -> None:
+    or_raise(job.offline.unpin(job.run_id))
+    later = job.offline.evolve(grace_s=0)
+
+    or_raise(later.plan.gc(max_bytes=0))
+    plan = or_raise(job.offline.plan.clean_all_cache())
+
+    assert not plan.is_empty
+    assert socket_events == []
+
+
 def test_no_verb_is_left_out() -> None:
     functions = inspect.getmembers(MlflowApi, inspect.isfunction)
     verbs = {name for name, _ in functions if not name.startswith("_") and not hasattr(ApiCore, name)}
 
     assert verbs == {*ANSWERED, *REFUSED, *APART}
+
+
+def hold(api: MlflowApi, job: Job) -> Any:
+    path = or_raise(api.get_run_artifact(job.run_id, job.name))
+    with api.hold(path) as held:
+        return Success(held)
 
 
 def list_folder(folder: Path) -> list[str]:

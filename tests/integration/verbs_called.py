@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import attrs
 from immutabledict import immutabledict
 
-from mlopus import MetricPoint, MlflowApi, RunApi, or_raise
+from mlopus import MetricPoint, MlflowApi, RunApi, Success, or_raise
 from tests.integration.reference_world import FILES, PATH, TAGS, World, write_files
 from tests.integration.stores import new_name
 
@@ -64,6 +64,23 @@ def _cached(world: World, api: MlflowApi, folder: Path) -> Path:
 def _cached_first(world: World, api: MlflowApi, folder: Path) -> MlflowApi:
     _cached(world, api, folder)
     return api.evolve(max_age_s=3600)
+
+
+def _cached_path(world: World, api: MlflowApi, folder: Path) -> Path:
+    _cached(world, api, folder)
+    return or_raise(api.get_run_artifact(world.run.id, PATH))
+
+
+def _damaged(world: World, api: MlflowApi, folder: Path) -> None:
+    """Let every file of what is cached be another."""
+    cached = _cached_path(world, api, folder)
+    for name in FILES:
+        (cached / name).unlink()
+
+
+def _held(api: MlflowApi, path: Path) -> Success[Path]:
+    with api.hold(path) as held:
+        return Success(held)
 
 
 def _log_in_a_block(_: World, __: MlflowApi, run: RunApi) -> None:
@@ -305,5 +322,15 @@ CASES: Mapping[tuple[str, str], Case] = {
     ("clean_cached_model_artifact", "cached"): _case(
         lambda w, api, _: api.clean_cached_model_artifact(w.first), _cached
     ),
+    ("pin", ""): _case(lambda w, api, _: api.pin(w.run.id, PATH), _cached),
+    ("unpin", ""): _case(lambda w, api, _: api.unpin(w.run.id, PATH), _cached),
+    ("hold", ""): _case(lambda _, api, path: _held(api, path), _cached_path),
+    ("gc", ""): _case(lambda _, api, __: api.evolve(grace_s=0).gc(max_bytes=0), _cached),
+    ("verify", ""): _case(lambda w, api, _: api.verify(w.run.id), _cached),
+    ("cache_report", ""): _case(lambda _, api, __: api.cache_report(), _cached),
+    ("clean_temp_artifacts", ""): _case(lambda _, api, __: api.clean_temp_artifacts(), _cached),
+    ("clean_all_cache", ""): _case(lambda _, api, __: api.clean_all_cache(), _cached),
+    ("repair", "of what is sound"): _case(lambda _, api, __: api.repair(), _cached),
+    ("repair", ""): _case(lambda _, api, __: api.repair(), _damaged, _FILES),
 }
 """By verb and case, in the reference's own words."""

@@ -8,6 +8,7 @@ import pytest
 from mlopus.domain.manifest import RemoteFile
 from mlopus.errors import AlreadyExists, IllegalPath, NotCached
 from mlopus.plans.facts import Facts, ProtectedRoot, SettingsFacts, TargetFacts, TargetFile
+from mlopus.plans.keeping_steps import RecordPlacement
 from mlopus.plans.pending import Pending
 from mlopus.plans.place import plan_place
 from mlopus.plans.plan import Plan, TargetAnswer
@@ -66,8 +67,26 @@ def test_a_cached_tree_is_placed_whole() -> None:
 
 def test_what_is_not_cached_is_fetched_first() -> None:
     plan = planned(request(), absent(of_artifact(listing=listed(RemoteFile(path="a")))))
-    assert [type(step) for step in plan.steps] == [FetchFiles, CommitTree, PlaceTree]
+    assert [type(step) for step in plan.steps] == [FetchFiles, CommitTree, RecordPlacement, PlaceTree]
     assert only(plan, PlaceTree).tree == CachedTree(tree_key=Pending("tree"))
+
+
+def test_links_into_the_cache_are_recorded_before_they_are_there() -> None:
+    record = only(planned(request(), absent()), RecordPlacement)
+    assert record == RecordPlacement(root="target", tree_key=HELD[1].key, path="")
+
+
+@pytest.mark.parametrize("link", [False, "copy", "reflink"])
+def test_copies_need_no_record(link: LinkChoice) -> None:
+    plan = planned(attrs.evolve(request(), link=link), absent())
+    assert [type(step) for step in plan.steps] == [PlaceTree]
+
+
+def test_where_nothing_can_be_recorded_links_are_placed_all_the_same() -> None:
+    facts = absent()
+    assert facts.cache is not None
+    unwritable = attrs.evolve(facts, cache=attrs.evolve(facts.cache, can_record=False))
+    assert [type(step) for step in planned(request(), unwritable).steps] == [PlaceTree]
 
 
 def test_a_store_on_this_disk_is_placed_from() -> None:

@@ -129,7 +129,8 @@ def test_what_an_overwritten_target_loses_is_shown() -> None:
     facts = attrs.evolve(of_artifact(cached({"a": "one"})), target=target)
     request = PlaceArtifact(artifact=ARTIFACT, target="/home/t", overwrite=True, link=True)
     shown = render(plan(request, facts).unwrap())
-    assert "  1  replace  7 files  all that is at the target" in shown
+    assert "  1  record   that the target shows what is cached  so that it stays" in shown
+    assert "  2  replace  7 files  all that is at the target" in shown
     assert shown.endswith("removes 7 files")
 
 

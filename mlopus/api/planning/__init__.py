@@ -12,6 +12,7 @@ from mlopus.api.planning.describing import DescribingPlans
 from mlopus.api.planning.experiments import ExperimentPlans
 from mlopus.api.planning.exporting import ExportPlans
 from mlopus.api.planning.journal import JournalPlans
+from mlopus.api.planning.keeping import KeepingPlans
 from mlopus.api.planning.logs import LogPlans
 from mlopus.api.planning.models import ModelPlans
 from mlopus.api.planning.naming import NamingPlans
@@ -37,6 +38,7 @@ class PlanVerbs(
     ExportPlans,
     PublishPlans,
     JournalPlans,
+    KeepingPlans,
 ):
     """The verbs of `MlflowApi` that change something or get one entity, giving plans.
 

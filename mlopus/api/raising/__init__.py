@@ -12,6 +12,7 @@ from mlopus.api.raising.describing import RaisingDescribingVerbs
 from mlopus.api.raising.experiments import RaisingExperimentVerbs
 from mlopus.api.raising.exporting import RaisingExportVerbs
 from mlopus.api.raising.journal import RaisingJournalVerbs
+from mlopus.api.raising.keeping import RaisingKeepingVerbs
 from mlopus.api.raising.logs import RaisingLogVerbs
 from mlopus.api.raising.models import RaisingModelVerbs
 from mlopus.api.raising.naming import RaisingNamingVerbs
@@ -37,6 +38,7 @@ class RaisingApi(
     RaisingExportVerbs,
     RaisingPublishVerbs,
     RaisingJournalVerbs,
+    RaisingKeepingVerbs,
 ):
     """The API whose verbs give values, and raise the error that a Failure would carry.
 

@@ -21,10 +21,12 @@ from mlopus.repositories.disk.files import disk_failed, folders_above, sync_fold
 from mlopus.repositories.disk.folder_source import FolderSource
 from mlopus.repositories.disk.layout import Layout, create_cache, read_cache_id
 from mlopus.repositories.disk.manifests import RecentTrees, damaged_files, read_tree
+from mlopus.repositories.disk.marks import RecentMarks, mark
 from mlopus.repositories.disk.owner import Owner
 from mlopus.result import Failure, Result, Success, mapped
 
 if TYPE_CHECKING:
+    from mlopus.repositories.disk.care import DiskCacheCare
     from mlopus.repositories.sqlite.keeping import SqliteKeeping
 
 _LOGGER = logging.getLogger("mlopus")
@@ -58,10 +60,18 @@ class DiskArtifactCache:
         init=False, eq=False, repr=False, default=attrs.Factory(_keeping_of, takes_self=True)
     )
     _recent: RecentTrees = attrs.field(factory=RecentTrees, eq=False, repr=False, kw_only=True)
+    _marks: RecentMarks = attrs.field(factory=RecentMarks, eq=False, repr=False, kw_only=True)
 
     @property
     def _layout(self) -> Layout:
         return Layout(self.folder)
+
+    @property
+    def care(self) -> DiskCacheCare:
+        """Care of the whole folder, of every origin."""
+        from mlopus.repositories.disk.care import DiskCacheCare  # noqa: PLC0415 (reading a cache needs none)
+
+        return DiskCacheCare(self.folder, self.origin)
 
     @property
     def cache_id(self) -> str:
@@ -99,6 +109,13 @@ class DiskArtifactCache:
         if isinstance(found, Failure):
             return found
         return Success(newest_first([entry for entry, _ in found.unwrap() if self._has_tree(entry)]))
+
+    def used(self, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+        """Note that trees are used, once a minute each; answers those entries that still stand.
+
+        The mark first, then another look at the entry: an eviction looks the other way round.
+        """
+        return tuple(entry for entry in entries if self._is_used(entry))
 
     def manifest(self, tree_key: str) -> Result[Manifest, MlopusError]:
         """What a committed tree holds."""
@@ -153,6 +170,7 @@ class DiskArtifactCache:
             origin_key=self.origin.key,
             folder=folder,
             recent=self._recent,
+            marks=self._marks,
             write_protect=self.write_protect,
         )
         return Success(DiskStaging(place, log, left))
@@ -204,6 +222,19 @@ class DiskArtifactCache:
                 except (OSError, NotImplementedError, Timeout) as error:
                     _LOGGER.info("going on without a lock in %s: %s", folder, error)
             yield
+
+    def _is_used(self, entry: Entry) -> bool:
+        if not self._marks.is_due(entry.tree_key):
+            return True
+        if not mark(self._layout.tree(entry.tree_key)):
+            return False
+        file = self._layout.entry(self.origin.key, entry.subject, entry.path)
+        read = read_entry(file, with_validators=False)
+        held = read.unwrap() if isinstance(read, Success) else None
+        if held is None or held.tree_key != entry.tree_key:
+            return False
+        self._marks.add(entry.tree_key)
+        return True
 
     def _opened(self) -> Result[str, UnreadableCache]:
         return read_cache_id(self.folder)

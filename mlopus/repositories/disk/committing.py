@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import stat
+import time
 
 import attrs
 
@@ -24,6 +26,7 @@ from mlopus.repositories.disk.files import (
     remove_any,
     remove_emptied,
     remove_hollow,
+    sha256_of,
     sync_all,
     sync_file,
     sync_folder,
@@ -34,16 +37,18 @@ from mlopus.repositories.disk.layout import Layout, content_name, is_content_nam
 from mlopus.repositories.disk.manifests import (
     RecentTrees,
     StoredTree,
-    damaged_files,
     manifest_to_json,
     read_tree,
 )
+from mlopus.repositories.disk.marks import RecentMarks, mark
 from mlopus.repositories.disk.owner import Owner
 from mlopus.repositories.disk.sharing import FileIndex, share_files
 from mlopus.result import Failure, Result, Success
 
 _LOGGER = logging.getLogger("mlopus")
 _IS_THERE = frozenset({errno.ENOTEMPTY, errno.EEXIST})
+_PAUSE_S = 0.01
+_PATIENCE = 1000
 
 
 @attrs.frozen(kw_only=True)
@@ -59,6 +64,7 @@ class Commit:
     files: tuple[ManifestFile, ...]
     moved: tuple[MovedFile, ...]
     recent: RecentTrees
+    marks: RecentMarks
     share: bool
 
     def run(self) -> Result[Committed, MlopusError]:
@@ -69,11 +75,14 @@ class Commit:
         try:
             tree = self._finished()
             key = tree.manifest.key
-            is_there = os.path.exists(self.layout.tree(key))
+            is_there = mark(self.layout.tree(key))  # from here on no eviction that was planned takes it
             self.recent.put(key, self._mended(key, tree) if is_there else self._revealed(key, tree))
             self._protect_moved(key, tree)
             self._write_entry(key)
+            if is_there:
+                self._see_it_settled(key)
             self._take_sources(key, tree)
+            self.marks.add(key)
         except OSError as error:
             return Failure(disk_failed(error, "committing a tree", self.layout.folder))
         if self.share:
@@ -143,10 +152,12 @@ class Commit:
         stored = tree if isinstance(found, Failure) else found.unwrap()
         root = self.layout.content(key, self.step.name)
         mtimes = dict(zip((file.path for file in stored.manifest.files), stored.mtimes_ns, strict=True))
-        for path in damaged_files(self.layout, key, stored, ""):
-            _LOGGER.warning("%s was damaged, and is replaced by what was fetched", below(root, path))
-            fresh, there = os.path.join(self.tree, content_name(self.step.name)), below(root, path)
-            fresh = below(fresh, path)
+        for file in stored.manifest.files:
+            path, there = file.path, below(root, file.path)
+            fresh = below(os.path.join(self.tree, content_name(self.step.name)), path)
+            if _is_sound(there, fresh, file):
+                continue
+            _LOGGER.warning("%s was damaged, and is replaced by what was fetched", there)
             os.utime(fresh, ns=(mtimes[path], mtimes[path]))
             sync_file(fresh)
             os.makedirs(os.path.dirname(there), exist_ok=True)
@@ -156,6 +167,14 @@ class Commit:
         for folder in self.step.empty_folders:
             os.makedirs(below(root, folder), exist_ok=True)
         return stored
+
+    def _see_it_settled(self, key: str) -> None:
+        """Wait for a tree that an eviction has just taken away, and puts back as it finds our mark."""
+        for _ in range(_PATIENCE):
+            if os.path.isdir(self.layout.tree(key)):
+                return
+            time.sleep(_PAUSE_S)
+        raise FileNotFoundError(errno.ENOENT, "it was evicted meanwhile: call again", self.layout.tree(key))
 
     def _protect_moved(self, key: str, tree: StoredTree) -> None:
         if not self.share:
@@ -203,3 +222,14 @@ class Commit:
         remove_emptied(list(emptied))
         for source in {moved.source for moved in self.moved if moved.file.path and not moved.leave_link}:
             remove_hollow(source)
+
+
+def _is_sound(there: str, fresh: str, file: ManifestFile) -> bool:
+    """Whether a committed file is what it was: the fresh one itself, or of the same content, as hashed."""
+    try:
+        seen = os.lstat(there)
+        if not stat.S_ISREG(seen.st_mode) or seen.st_size != file.size_bytes:
+            return False
+        return os.path.samestat(seen, os.lstat(fresh)) or sha256_of(there) == file.sha256
+    except OSError:
+        return False

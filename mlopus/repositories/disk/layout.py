@@ -96,6 +96,16 @@ class Layout:
         return os.path.join(self.folder, "tmp", "locks")
 
     @property
+    def holds(self) -> str:
+        """The folder of holds: which process needs which tree."""
+        return os.path.join(self.folder, "tmp", "holds")
+
+    @property
+    def entries(self) -> str:
+        """The folder of the entries of every origin."""
+        return os.path.join(self.folder, "entries")
+
+    @property
     def file_index(self) -> str:
         """The index of files by digest, which can be removed at any time."""
         return os.path.join(self.folder, "files.db")

@@ -121,20 +121,32 @@ def claimed(layout: Layout, url: str, folder: str) -> Leftovers:
 
 def remove_abandoned(layout: Layout, kept_for_s: float = KEPT_FOR_S) -> None:
     """Remove what dead writers left, except what a fetch could go on with and is not old yet."""
-    for name in os.listdir(layout.tmp):
-        owner, path = Owner.of_name(name.lstrip(".")), os.path.join(layout.tmp, name)
+    for _, path in abandoned(layout, kept_for_s):
         try:
-            if name.startswith(_RELEASED):
-                is_garbage = _is_older(path, kept_for_s)
-            else:
-                is_dead = owner is not None and is_abandoned(owner, path)
-                is_garbage = is_dead and (not _is_worth_keeping(name, path) or _is_older(path, kept_for_s))
-            if is_garbage:
-                remove_any(path)
+            remove_any(path)
+        except OSError as error:
+            _LOGGER.info("%s was not removed: %s", path, error)
+
+
+def abandoned(layout: Layout, kept_for_s: float) -> Iterator[tuple[str, str]]:
+    """The name and the path of all that dead writers left, with the same exception."""
+    for name in sorted(os.listdir(layout.tmp)):
+        path = os.path.join(layout.tmp, name)
+        try:
+            if _is_garbage(name, path, kept_for_s):
+                yield name, path
         except FileNotFoundError:
             continue  # somebody has claimed or removed it
         except OSError as error:
-            _LOGGER.info("%s was not removed: %s", path, error)
+            _LOGGER.info("%s cannot be looked at: %s", path, error)
+
+
+def _is_garbage(name: str, path: str, kept_for_s: float) -> bool:
+    if name.startswith(_RELEASED):
+        return _is_older(path, kept_for_s)
+    owner = Owner.of_name(name.lstrip("."))
+    is_dead = owner is not None and is_abandoned(owner, path)
+    return is_dead and (not _is_worth_keeping(name, path) or _is_older(path, kept_for_s))
 
 
 def _is_left(name: str) -> bool:

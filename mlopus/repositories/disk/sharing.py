@@ -69,6 +69,18 @@ class FileIndex:
 
         self._asked(write)
 
+    def remove(self, tree_keys: Iterable[str]) -> None:
+        """Forget the files of trees that are gone."""
+        rows = [(key,) for key in tree_keys]
+        if not rows or not os.path.exists(self.path):
+            return
+
+        def write(database: sqlite3.Connection) -> None:
+            database.execute(_SCHEMA)
+            database.executemany("DELETE FROM file WHERE tree_key = ?", rows)
+
+        self._asked(write)
+
     def _asked(self, work: Callable[[sqlite3.Connection], T]) -> T | None:
         """The outcome of one transaction; None where the index is busy, or damaged and so removed."""
         try:

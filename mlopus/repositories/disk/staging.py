@@ -27,6 +27,7 @@ from mlopus.repositories.disk.layout import Layout
 from mlopus.repositories.disk.leftovers import FetchLog, Left, Leftovers, size_left
 from mlopus.repositories.disk.links import READ_ONLY, READ_WRITE
 from mlopus.repositories.disk.manifests import RecentTrees, is_intact, read_tree
+from mlopus.repositories.disk.marks import RecentMarks
 from mlopus.repositories.disk.staged import OtherContentError, StagedFile
 from mlopus.repositories.parallel import stop_if_told
 from mlopus.result import Failure, Result, Success
@@ -46,6 +47,7 @@ class StagingPlace:
     origin_key: str
     folder: str
     recent: RecentTrees
+    marks: RecentMarks
     write_protect: bool = True
 
     @property
@@ -142,6 +144,7 @@ class DiskStaging:
             files=tuple(sorted(self._files.values(), key=lambda file: file.path)),
             moved=tuple(self._moved),
             recent=place.recent,
+            marks=place.marks,
             share=place.write_protect,
         ).run()
         if isinstance(committed, Success):

@@ -15,6 +15,7 @@ from mlopus.domain.manifest import LocalFile
 from mlopus.domain.paths import path_below
 from mlopus.errors import IllegalPath, MlopusError, StalePlan
 from mlopus.plans.facts import SourceFacts, TargetFacts, TargetFile
+from mlopus.plans.keeping import Placement, PlacementState, TemporaryFolder
 from mlopus.plans.outcomes import Removed, Transferred
 from mlopus.plans.steps import PlaceTree, RemoveFiles
 from mlopus.plans.tables import table_fault
@@ -30,6 +31,7 @@ from mlopus.repositories.disk.files import (
 )
 from mlopus.repositories.disk.folder_source import FolderSource
 from mlopus.repositories.disk.layout import is_tree_key, path_in_tree
+from mlopus.repositories.disk.owner import Owner, is_abandoned
 from mlopus.repositories.stores.urls import local_path_of
 from mlopus.result import Failure, Result, Success
 
@@ -158,7 +160,7 @@ class LocalWorkspace:
 
     def temporary_path(self) -> Result[str, MlopusError]:
         """A path that does not exist yet, in a new folder of the temporary folder."""
-        folder = os.path.join(self.resolve(self.temp_folder), os.urandom(8).hex())
+        folder = os.path.join(self.resolve(self.temp_folder), Owner.current().new_name())
         try:
             os.makedirs(folder)
         except OSError as error:
@@ -178,6 +180,52 @@ class LocalWorkspace:
         except OSError as error:
             return Failure(disk_failed(error, "removing temporary files", folder))
         return Success(None)
+
+    def temporaries(self) -> Result[tuple[TemporaryFolder, ...], MlopusError]:
+        """What callbacks wrote and is still there, of this process and of those that have died."""
+        found: list[TemporaryFolder] = []
+        try:
+            for name, path in self._left():
+                sizes = _sizes_below(path)
+                found.append(TemporaryFolder(name=name, file_count=len(sizes), size_bytes=sum(sizes)))
+        except OSError as error:
+            return Failure(disk_failed(error, "looking at temporary files", self.temp_folder))
+        return Success(tuple(found))
+
+    def remove_temporaries(self, names: tuple[str, ...]) -> Result[int, MlopusError]:
+        """Remove temporary folders by name; answers how many files went."""
+        count = 0
+        try:
+            for name, path in self._left():
+                if name in names:
+                    count += len(_sizes_below(path))
+                    remove_any(path)
+        except OSError as error:
+            return Failure(disk_failed(error, "removing temporary files", self.temp_folder))
+        return Success(count)
+
+    def seen(self, placement: Placement, tree: TreeSource | None) -> PlacementState:
+        """Whether a target still has links to what was placed there: symbolic or hard ones, at any file."""
+        from mlopus.repositories.disk.placed import state_of_placement
+
+        return state_of_placement(placement, None if tree is None else tree.local_path(placement.path))
+
+    def _left(self) -> list[tuple[str, str]]:
+        """Temporary folders by name, but those of other living processes."""
+        top = self.resolve(self.temp_folder)
+        found: list[tuple[str, str]] = []
+        for name in sorted(os.listdir(top)) if os.path.isdir(top) else ():
+            owner, path = Owner.of_name(name), os.path.join(top, name)
+            if owner is not None and (owner == Owner.current() or is_abandoned(owner, path)):
+                found.append((name, path))
+        return found
+
+
+def _sizes_below(path: str) -> list[int]:
+    """The sizes of the files below a folder."""
+    return [
+        os.lstat(os.path.join(folder, name)).st_size for folder, _, names in os.walk(path) for name in names
+    ]
 
 
 def _hashed(root: str, paths: tuple[str, ...]) -> Result[tuple[LocalFile, ...], MlopusError]:

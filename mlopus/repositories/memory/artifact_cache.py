@@ -8,7 +8,8 @@ import io
 import os
 import threading
 from collections.abc import Generator
-from typing import Any, BinaryIO
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import attrs
 from immutabledict import immutabledict
@@ -19,8 +20,11 @@ from mlopus.errors import MlopusError, NotCached, NotFound, StoreFailed
 from mlopus.ports.artifact_cache import Staging
 from mlopus.ports.streams import TreeSource
 from mlopus.repositories.memory.keeping import MemoryKeeping
-from mlopus.repositories.memory.materialised import Materialised
+from mlopus.repositories.memory.materialised import Materialised, has_content
 from mlopus.result import Failure, Result, Success, mapped
+
+if TYPE_CHECKING:
+    from mlopus.repositories.memory.care import MemoryCacheCare
 
 
 @attrs.frozen
@@ -50,14 +54,28 @@ class HeldTrees:
         self.materialised = Materialised()
         self.keeping = MemoryKeeping()
         self.left: dict[str, dict[str, LeftBytes]] = {}
+        self.holds: list[str] = []
+        self._used: dict[str, datetime] = {}
+
+    def mark(self, tree_key: str) -> None:
+        """Note that a tree is used now: at another time than before."""
+        before = self._used.get(tree_key)
+        now = datetime.now(UTC)
+        self._used[tree_key] = now if before is None else max(now, before + timedelta(microseconds=1))
+
+    def used_at(self, tree_key: str) -> datetime:
+        """When a tree was last used."""
+        return self._used[tree_key]
 
     def __getstate__(self) -> dict[str, Any]:
         with self.lock:
             entries = {subject: dict(held) for subject, held in self.entries.items()}
-            return {"trees": dict(self.trees), "entries": entries, "keeping": self.keeping}
+            held = {"trees": dict(self.trees), "entries": entries, "used": dict(self._used)}
+            return {**held, "keeping": self.keeping}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.trees, self.entries, self.keeping = state["trees"], state["entries"], state["keeping"]
+        self._used, self.holds = state["used"], []
         self.lock, self.turns, self.materialised = threading.RLock(), {}, Materialised()
         self.left = {}
 
@@ -84,6 +102,13 @@ class MemoryArtifactCache:
         """Pins and recorded placements; where nothing can be committed, nothing can be recorded."""
         return self.held.keeping if self.is_writable else MemoryKeeping(is_writable=False)
 
+    @property
+    def care(self) -> MemoryCacheCare:
+        """Care of the whole cache."""
+        from mlopus.repositories.memory.care import MemoryCacheCare  # noqa: PLC0415 (few need it)
+
+        return MemoryCacheCare(self.held, self.is_writable)
+
     def covering(
         self, subject: ArtifactSubject, path: str, *, with_validators: bool = True
     ) -> Result[tuple[Entry, ...], MlopusError]:
@@ -97,6 +122,13 @@ class MemoryArtifactCache:
         """Entries at, above and below a path."""
         found = self._entries(subject, with_validators=with_validators)
         return Success(tuple(entry for entry in found if overlaps(entry.path, path)))
+
+    def used(self, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+        """Note that trees are used; answers those entries that still stand."""
+        with self.held.lock:
+            there = tuple(e for e in entries if self.held.entries.get(e.subject, {}).get(e.path) is not None)
+            self.care.mark_used(tuple(entry.tree_key for entry in there))
+        return there
 
     def manifest(self, tree_key: str) -> Result[Manifest, MlopusError]:
         """What a committed tree holds."""
@@ -120,7 +152,7 @@ class MemoryArtifactCache:
                 if path_below(file.path, path) is not None
                 and not (
                     hashlib.sha256(tree.contents.get(file.path, b"")).hexdigest() == file.sha256
-                    and (folder is None or _has(folder, file.path, tree.contents[file.path]))
+                    and (folder is None or has_content(folder, file.path, tree.contents[file.path]))
                 )
             )
         )
@@ -196,11 +228,3 @@ class MemoryTree:
             return None
         folder = self.held.materialised.make(self.key, self.tree.manifest, self.tree.contents)
         return os.path.join(folder, path) if path else folder
-
-
-def _has(folder: str, path: str, content: bytes) -> bool:
-    try:
-        with open(os.path.join(folder, path) if path else folder, "rb") as file:
-            return file.read() == content
-    except OSError:
-        return False

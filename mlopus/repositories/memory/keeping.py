@@ -18,9 +18,9 @@ class MemoryKeeping:
     """
 
     def __init__(self, *, is_writable: bool = True) -> None:
-        self._is_writable = is_writable
+        self.is_writable = is_writable
         self._pins: set[Pin] = set()
-        self._placements: dict[str, Placement] = {}
+        self._placements: dict[tuple[str, str], Placement] = {}
         self._lock = threading.Lock()
 
     def pins(self) -> Result[tuple[Pin, ...], MlopusError]:
@@ -30,7 +30,7 @@ class MemoryKeeping:
 
     def pin(self, pin: Pin) -> Result[None, MlopusError]:
         """Record a pin."""
-        if not self._is_writable:
+        if not self.is_writable:
             return _read_only("pinning")
         with self._lock:
             self._pins.add(pin)
@@ -38,7 +38,7 @@ class MemoryKeeping:
 
     def unpin(self, pins: tuple[Pin, ...]) -> Result[None, MlopusError]:
         """Forget pins."""
-        if not self._is_writable:
+        if not self.is_writable:
             return _read_only("unpinning")
         with self._lock:
             self._pins.difference_update(pins)
@@ -47,32 +47,32 @@ class MemoryKeeping:
     def placements(self) -> Result[tuple[Placement, ...], MlopusError]:
         """All recorded placements."""
         with self._lock:
-            return Success(tuple(self._placements[target] for target in sorted(self._placements)))
+            return Success(tuple(self._placements[order] for order in sorted(self._placements)))
 
     def record(self, placement: Placement) -> Result[None, MlopusError]:
         """Record a placement."""
-        if not self._is_writable:
+        if not self.is_writable:
             return _read_only("recording a placement")
         with self._lock:
-            self._placements[placement.target] = placement
+            self._placements[placement.order] = placement
         return Success(None)
 
     def forget(self, placements: tuple[Placement, ...]) -> Result[None, MlopusError]:
         """Forget placements."""
-        if not self._is_writable:
+        if not self.is_writable:
             return _read_only("forgetting placements")
         with self._lock:
             for placement in placements:
-                if self._placements.get(placement.target) == placement:
-                    del self._placements[placement.target]
+                if self._placements.get(placement.order) == placement:
+                    del self._placements[placement.order]
         return Success(None)
 
     def __getstate__(self) -> dict[str, Any]:
         with self._lock:
-            return {"writable": self._is_writable, "pins": set(self._pins), "held": dict(self._placements)}
+            return {"writable": self.is_writable, "pins": set(self._pins), "held": dict(self._placements)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self._is_writable, self._pins, self._placements = state["writable"], state["pins"], state["held"]
+        self.is_writable, self._pins, self._placements = state["writable"], state["pins"], state["held"]
         self._lock = threading.Lock()
 
 

@@ -27,6 +27,23 @@ class Materialised:
         path = _content(self._folder, key, manifest)
         return path if os.path.lexists(path) else None
 
+    def mend(self, key: str, manifest: Manifest, contents: Mapping[str, bytes]) -> None:
+        """Write again what is not as committed of a tree that was made."""
+        folder = self.path_of(key, manifest)
+        if folder is None:
+            return
+        for file in manifest.files:
+            path = os.path.join(folder, file.path) if file.path else folder
+            if not has_content(folder, file.path, contents[file.path]):
+                _write_anew(path, contents[file.path])
+
+    def remove(self, key: str, manifest: Manifest) -> None:
+        """Remove a tree from the disk, if it was made."""
+        with self._lock:
+            path = self.path_of(key, manifest)
+            if path is not None:
+                shutil.rmtree(os.path.dirname(path))
+
     def make(self, key: str, manifest: Manifest, contents: Mapping[str, bytes]) -> str:
         """Where a tree is, made whole if it was not made before; its files are read-only."""
         with self._lock:
@@ -45,13 +62,28 @@ class Materialised:
             for folder in manifest.empty_folders:
                 os.makedirs(os.path.join(content, folder), exist_ok=True)
             for file in manifest.files:
-                path = os.path.join(content, file.path) if file.path else content
-                os.makedirs(os.path.dirname(path), exist_ok=True)
-                handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o444)
-                with os.fdopen(handle, "wb") as writer:
-                    writer.write(contents[file.path])
+                _write_anew(os.path.join(content, file.path) if file.path else content, contents[file.path])
             os.rename(staged, os.path.dirname(target))
             return target
+
+
+def _write_anew(path: str, content: bytes) -> None:
+    """Write a read-only file, in place of one that is there."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    if os.path.lexists(path):
+        os.unlink(path)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o444)
+    with os.fdopen(handle, "wb") as writer:
+        writer.write(content)
+
+
+def has_content(folder: str, path: str, content: bytes) -> bool:
+    """Whether a file of a tree that was made has this content."""
+    try:
+        with open(os.path.join(folder, path) if path else folder, "rb") as file:
+            return file.read() == content
+    except OSError:
+        return False
 
 
 def _content(folder: str, key: str, manifest: Manifest) -> str:

@@ -189,6 +189,8 @@ class MemoryStaging:
         with self._held.lock:
             self._held.trees[manifest.key] = HeldTree(manifest, dict(self._contents))
             self._held.entries.setdefault(step.subject, {})[step.path] = entry
+            self._held.mark(manifest.key)
+            self._held.materialised.mend(manifest.key, manifest, self._contents)
         for leave in self._leaving:
             leave(manifest.key, manifest)
         self._url = None

@@ -11,6 +11,7 @@ import attrs
 from mlopus.domain.paths import join_path
 from mlopus.errors import DigestMismatch, IllegalPath, MlopusError, NotFound, StalePlan, StoreFailed
 from mlopus.plans.facts import SourceFacts, TargetFacts, TargetFile
+from mlopus.plans.keeping import Placement, PlacementState, TemporaryFolder
 from mlopus.plans.links import LinkKind
 from mlopus.plans.outcomes import Removed, Transferred
 from mlopus.plans.pending import known
@@ -158,6 +159,34 @@ class MemoryWorkspace:
             return Failure(IllegalPath(path=path, reason=f"is not a temporary path of {_TEMPORARY}"))
         self.files.remove(folder)
         return Success(None)
+
+    def temporaries(self) -> Result[tuple[TemporaryFolder, ...], MlopusError]:
+        """What callbacks wrote and is still there."""
+        nodes, folders = self.files.below(_TEMPORARY)
+        names = {path.partition("/")[0] for path in (*nodes, *folders)} - {""}
+        found: list[TemporaryFolder] = []
+        for name in sorted(names):
+            inner = [node for path, node in nodes.items() if path.startswith(f"{name}/")]
+            size_bytes = sum(len(node.content) for node in inner if not isinstance(node, TextLink))
+            found.append(TemporaryFolder(name=name, file_count=len(inner), size_bytes=size_bytes))
+        return Success(tuple(found))
+
+    def remove_temporaries(self, names: tuple[str, ...]) -> Result[int, MlopusError]:
+        """Remove temporary folders by name; answers how many files went."""
+        count = 0
+        for name in names:
+            nodes, _ = self.files.below(posixpath.join(_TEMPORARY, name))
+            count += len(nodes)
+            self.files.remove(posixpath.join(_TEMPORARY, name))
+        return Success(count)
+
+    def seen(self, placement: Placement, tree: TreeSource | None) -> PlacementState:  # noqa: ARG002 (no hard links)
+        """Whether a target still has links to what was placed there."""
+        nodes, _ = self.files.below(placement.target)
+        if any(isinstance(node, TreeLink) and node.tree_key == placement.tree_key for node in nodes.values()):
+            return "linked"
+        parent = posixpath.dirname(placement.target)
+        return "gone" if self.files.exists(placement.target) or self.files.exists(parent) else "unseen"
 
     def _node(self, step: PlaceTree, file: PlacedFile, content: bytes) -> tuple[LinkKind, Node]:
         """How the first way of the ladder shows a file here: every way works, in memory."""

@@ -47,6 +47,11 @@ class SqliteKeeping:
         init=False, eq=False, repr=False, default=attrs.Factory(_database_of, takes_self=True)
     )
 
+    @property
+    def is_writable(self) -> bool:
+        """Whether anything can be recorded."""
+        return self._database.is_writable
+
     def pins(self) -> Result[tuple[Pin, ...], MlopusError]:
         """All pins."""
 
@@ -70,7 +75,7 @@ class SqliteKeeping:
 
         def look(connection: sqlite3.Connection) -> Result[tuple[Placement, ...], MlopusError]:
             rows = connection.execute("SELECT target, tree_key, path FROM placement")
-            return Success(tuple(sorted(map(_placement_of, rows), key=lambda placement: placement.target)))
+            return Success(tuple(sorted(map(_placement_of, rows), key=lambda placement: placement.order)))
 
         return self._database.read(look, lambda: Success(()))
 

@@ -150,9 +150,10 @@ KEEPING: Final = (
         PRIMARY KEY (origin, kind, subject, path)
     ) WITHOUT ROWID""",
     """CREATE TABLE placement (
-        target PRIMARY KEY NOT NULL,
+        target NOT NULL,
         tree_key TEXT NOT NULL,
-        path NOT NULL
+        path NOT NULL,
+        PRIMARY KEY (target, tree_key)
     ) WITHOUT ROWID""",
 )
 

@@ -72,21 +72,29 @@ class KeepingContract:
 
         assert kept.reopen().placements() == Success((PLACED, ODD))
 
-    def test_a_target_shows_the_tree_that_was_placed_last(self, kept: KeepingCase) -> None:
+    def test_what_a_target_showed_before_stays_recorded_beside_what_it_is_to_show(
+        self, kept: KeepingCase
+    ) -> None:
         later = attrs.evolve(PLACED, tree_key="c" * 64)
         kept.keeping.record(PLACED).unwrap()
         kept.keeping.record(later).unwrap()
 
-        assert kept.keeping.placements() == Success((later,))
+        assert kept.keeping.placements() == Success((PLACED, later))
 
-    def test_a_placement_that_was_replaced_since_is_not_forgotten(self, kept: KeepingCase) -> None:
-        later = attrs.evolve(PLACED, tree_key="c" * 64)
-        kept.keeping.record(later).unwrap()
+    def test_of_one_tree_there_is_one_placement_at_a_target(self, kept: KeepingCase) -> None:
+        whole = attrs.evolve(PLACED, path="")
+        kept.keeping.record(PLACED).unwrap()
+        kept.keeping.record(whole).unwrap()
+
+        assert kept.keeping.placements() == Success((whole,))
+
+    def test_only_the_very_placement_is_forgotten(self, kept: KeepingCase) -> None:
+        kept.keeping.record(PLACED).unwrap()
         kept.keeping.record(ODD).unwrap()
 
-        kept.keeping.forget((PLACED, ODD)).unwrap()
+        kept.keeping.forget((attrs.evolve(PLACED, path=""), ODD)).unwrap()
 
-        assert kept.reopen().placements() == Success((later,))
+        assert kept.reopen().placements() == Success((PLACED,))
 
     def test_it_can_be_pickled(self, kept: KeepingCase) -> None:
         kept.keeping.pin(RUN_PIN).unwrap()
@@ -104,4 +112,5 @@ class KeepingContract:
         )
 
         assert all(isinstance(answer.failure(), StoreFailed) for answer in refused)
+        assert (kept.keeping.is_writable, kept.read_only.is_writable) == (True, False)
         assert kept.read_only.pins() == Success(())
