@@ -1,8 +1,8 @@
 """For tests of programs that use mlopus, and for authors of other repositories.
 
-`in_memory` needs nothing but the base install. The contract suites (`mlopus.testing.contracts`) and
-the Hypothesis strategies need the extra `testing`. How a package of its own serves a tracking URI stands in
-`mlopus.api.extensions`.
+`in_memory` needs nothing but the base install. The contract suites (`mlopus.testing.contracts`), the
+state machine (`mlopus.testing.state_machine`) and the Hypothesis strategies need the extra `testing`.
+How a package of its own serves a tracking URI stands in `mlopus.api.extensions`.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""The parts of the state machine: the model of plain dicts, and the rules that are held against it."""

@@ -1,0 +1,99 @@
+"""A state machine that uses an API at random, and a model of plain dicts that predicts every answer.
+
+Rules publish, log, register, cache, get, list, place, clean, tamper, go offline and online, open anew
+and look from a fork, on paths that overlap. What the model predicts is compared by value, failures too.
+Needs the extra `testing`.
+"""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import invariant, rule, run_state_machine_as_test
+
+from mlopus.testing.machine.artifacts import ArtifactRules
+from mlopus.testing.machine.base import OpenApi, runs
+from mlopus.testing.machine.metadata import MetadataRules
+
+__all__ = ["ApiMachine", "OpenApi", "run_state_machine"]
+
+
+def run_state_machine(
+    open_api: OpenApi, *, examples: int = 100, steps: int = 30, shrinks: bool = True
+) -> int:
+    """Run the machine on repositories of one's own; raises what differs first, with the steps to it.
+
+    Args:
+        open_api: Called with a new folder for each example, and with the same one again where the
+            machine opens anew. Two APIs for two folders share nothing but, perhaps, a server.
+        examples: How many times to start afresh.
+        steps: The most steps of each.
+        shrinks: Look for the fewest steps to a difference, which takes a while.
+
+    Returns:
+        How many steps were taken in all.
+
+    Raises:
+        AssertionError: The repositories did not do what the model predicts.
+
+    Example:
+        >>> import mlopus
+        >>> opened = {}
+        >>> def open_api(folder):
+        ...     return opened.setdefault(folder, mlopus.testing.in_memory())
+        >>> run_state_machine(open_api, examples=2, steps=5) <= 10
+        True
+    """
+    taken: list[None] = []
+
+    class Machine(ApiMachine):
+        """The machine of these repositories: Hypothesis makes it without arguments."""
+
+        def __init__(self) -> None:
+            super().__init__(open_api)
+
+        @invariant()
+        def count(self) -> None:
+            """Note one more step."""
+            taken.append(None)
+
+    run_state_machine_as_test(
+        Machine,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            phases=[phase for phase in Phase if shrinks or phase in {Phase.explicit, Phase.generate}],
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+        ),
+    )
+    return len(taken)
+
+
+class ApiMachine(MetadataRules, ArtifactRules):
+    """Does to an API and to the model the same, and compares what both answer."""
+
+    @rule(offline=st.booleans())
+    def go_offline_or_online(self, offline: bool) -> None:
+        """Change the mode."""
+        self.model.offline = offline
+
+    @rule()
+    def open_anew(self) -> None:
+        """What is held is there for who opens it later."""
+        self.opened = self._open(self._store)
+
+    @rule(run=runs)
+    def look_from_a_fork(self, run: str) -> None:
+        """A forked process sees the same."""
+        child = os.fork()
+        if child == 0:
+            try:
+                self.get_run(run)
+                self.list_artifacts(run, "")
+            except BaseException:  # noqa: BLE001 (told by the code; nothing of the parent may run here)
+                os._exit(1)
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
