@@ -20,6 +20,7 @@ from tests.servers.mlflow_server import (
     running_auth_server,
     running_server,
     running_workers_server,
+    running_workspaces_server,
 )
 from tests.servers.object_stores import S3Server, running_s3
 from tests.servers.proxy import Instead, Spoil, proxying, proxying_below
@@ -30,7 +31,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SHARED_SERVERS = frozenset(
-    {"mlflow_server", "mlflow_2_server", "mlflow_workers_server", "mlflow_auth_server"}
+    {
+        "mlflow_server",
+        "mlflow_2_server",
+        "mlflow_workers_server",
+        "mlflow_auth_server",
+        "mlflow_workspaces_server",
+    }
 )
 
 
@@ -100,6 +107,13 @@ def locked_s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Ser
 def other_s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """A third one, which lets in others."""
     with running_s3(_shared_folder(tmp_path_factory, "other-s3-server"), access_key_id="bob") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mlflow_workspaces_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
+    """A real MLflow server that keeps workspaces apart."""
+    with running_workspaces_server(_shared_folder(tmp_path_factory, "mlflow-workspaces-server")) as server:
         yield server
 
 

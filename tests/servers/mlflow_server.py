@@ -96,6 +96,13 @@ def running_workers_server(folder: Path) -> Generator[MlflowServer]:
 
 
 @contextlib.contextmanager
+def running_workspaces_server(folder: Path) -> Generator[MlflowServer]:
+    """Share a server that keeps workspaces apart."""
+    with _running(folder, MLFLOW_3, options=("--enable-workspaces",)) as server:
+        yield server
+
+
+@contextlib.contextmanager
 def _running(
     folder: Path, mlflow: Mlflow, *, options: tuple[str, ...] = (), settings: Mapping[str, str] = NOTHING
 ) -> Generator[MlflowServer]:
