@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlopus import errors
 from mlopus.api.connect import connect
+from mlopus.api.importing import import_cache
 from mlopus.result import Failure, Result, Success, or_raise
 from mlopus.settings import Settings
 
@@ -52,6 +53,7 @@ __all__ = [
     "Success",
     "connect",
     "errors",
+    "import_cache",
     "or_raise",
     "query",
     "testing",

@@ -66,6 +66,15 @@ def connect(tracking_uri: str | os.PathLike[str] | None = None, **settings: Any)
     """
     from mlopus.api.client import MlflowApi
 
+    return MlflowApi.wired(wiring_of(tracking_uri, **settings))
+
+
+def wiring_of(tracking_uri: str | os.PathLike[str] | None = None, **settings: Any) -> Wiring:
+    """What `connect` makes an API from.
+
+    Raises:
+        ValueError, TypeError: As `connect`.
+    """
     if sys.platform == "win32":
         raise ValueError("mlopus runs on Linux and macOS; on Windows use it inside WSL")
     environment = Environment.read()
@@ -74,14 +83,13 @@ def connect(tracking_uri: str | os.PathLike[str] | None = None, **settings: Any)
     uri = _resolved(given or environment.tracking_uri, offline=chosen.offline_mode)
     if uri is not None and is_http(uri) and not _WAYS_IN.intersection(settings):
         environment.refuse_other_ways_in()
-    wiring = Wiring(
+    return Wiring(
         settings=chosen,
         uri=uri,
         surroundings=Surroundings.of(environment.variables),
         cache_home=user_cache_home() if chosen.cache_dir is None else None,
         mlruns=os.path.abspath("mlruns") if uri is not None and kind_of(uri) == "mlflow" else None,
     )
-    return MlflowApi.wired(wiring)
 
 
 def _resolved(uri: str | None, *, offline: bool) -> str | None:

@@ -150,6 +150,9 @@ class ApiCore:
         call = self.call_as_now(call)
         if isinstance(call, Failure):
             return call
+        fault = self._lazy.wiring.cache_fault() if call.unwrap().writes else None
+        if fault is not None:
+            return Failure(fault)
         from mlopus.api.gathering import gather
         from mlopus.plans.planner import plan, replayable
 

@@ -15,6 +15,7 @@ from mlopus.settings import Settings
 
 if TYPE_CHECKING:
     from mlopus.domain.origin import Origin
+    from mlopus.errors import MlopusError
     from mlopus.execution.repositories import Repositories
     from mlopus.plans.facts import ProtectedRoot, TrackingFacts
     from mlopus.ports.artifact_cache import ArtifactCache
@@ -109,6 +110,12 @@ class Wiring:
         if self.settings.cache_dir is not None:
             return self.settings.cache_dir
         return os.path.join(self.cache_home or user_cache_home(), "mlopus")
+
+    def cache_fault(self) -> MlopusError | None:
+        """Why nothing may be written that the cache is to follow: its folder is one of mlOpus 1.x."""
+        from mlopus.repositories.disk.layout import old_cache_fault
+
+        return None if self.cache is not None else old_cache_fault(self.cache_folder)
 
     @property
     def temporary_folder(self) -> str:

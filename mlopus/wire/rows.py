@@ -8,6 +8,7 @@ their default are left out.
 from __future__ import annotations
 
 import json
+import math
 from datetime import UTC, datetime, timedelta
 from typing import Any, assert_never
 
@@ -19,6 +20,9 @@ from mlopus.domain.status import EntityKind, status_named
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _US = timedelta(microseconds=1)
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+_CONSTANTS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+_DECODER = json.JSONDecoder(parse_constant=_CONSTANTS.__getitem__)
+"""NaN is one object, so that records that hold it are equal."""
 
 
 def moment_to_us(moment: datetime) -> int:
@@ -107,7 +111,7 @@ def record_from_text(kind: EntityKind, text: str) -> Record:
         ValueError: The text is no JSON.
         KeyError: A field is missing.
     """
-    row: dict[str, Any] = json.loads(text)
+    row: dict[str, Any] = _DECODER.decode(text)
     tags = immutabledict(row.get("tags", ()))
     match kind:
         case "experiment":

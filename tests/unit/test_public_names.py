@@ -13,7 +13,18 @@ import pytest
 import mlopus
 
 CONTRACT = [
-    *("connect", "MlflowApi", "Settings", "Search", "Plan", "Receipt", "query", "errors", "testing"),
+    *(
+        "connect",
+        "import_cache",
+        "MlflowApi",
+        "Settings",
+        "Search",
+        "Plan",
+        "Receipt",
+        "query",
+        "errors",
+        "testing",
+    ),
     *("or_raise", "Result", "Success", "Failure", "ExpApi", "RunApi", "ModelApi", "ModelVersionApi"),
     *("Experiment", "Run", "Model", "ModelVersion", "RunStatus", "ArtifactEntry", "MetricPoint"),
 ]

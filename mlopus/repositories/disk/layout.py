@@ -39,6 +39,20 @@ def is_content_name(name: str) -> bool:
     return "/" not in name and "\0" not in name and name not in _NO_NAME - {""}
 
 
+def is_of_mlopus_1(folder: str) -> bool:
+    """Whether a folder is laid out as mlOpus 1.x did its cache."""
+    return any(os.path.isdir(os.path.join(folder, mark)) for mark in _MLOPUS_1)
+
+
+def old_cache_fault(folder: str) -> UnreadableCache | None:
+    """Why a folder is not used as a cache: it is one of mlOpus 1.x; None if it is not."""
+    if not is_of_mlopus_1(folder):
+        return None
+    hint = "Import it with mlopus.import_cache(folder, into=cache_dir), and name a new cache_dir."
+    reason = "it is a cache folder of mlOpus 1.x, left as it is"
+    return UnreadableCache(path=folder, reason=reason, hint=hint)
+
+
 def path_in_tree(location: str, tree_key: str) -> str | None:
     """Which path of a tree an absolute path names, in whatever cache the tree is; None if it names none."""
     _, found, rest = location.partition(f"/trees/{tree_key}/")
@@ -173,9 +187,8 @@ def _write_tag(layout: Layout, cache_id: str) -> None:
 
 def _id_before_creation(folder: str) -> Result[str, UnreadableCache]:
     """The same for every process that looks at the same place, so that all would create one cache."""
-    if any(os.path.isdir(os.path.join(folder, path)) for path in _MLOPUS_1):
-        hint = "Import it with mlopus.import_cache(folder, into=cache_dir), and name a new cache_dir."
-        reason = "it is a cache folder of mlOpus 1.x, left as it is"
-        return Failure(UnreadableCache(path=folder, reason=reason, hint=hint))
+    fault = old_cache_fault(folder)
+    if fault is not None:
+        return Failure(fault)
     place = f"{os.uname().nodename}\n{os.path.realpath(folder)}"
     return Success(hashlib.sha256(f"mlopus-cache\n{place}".encode("utf-8", "surrogatepass")).hexdigest()[:32])

@@ -21,6 +21,7 @@ from mlopus.plans.reflections import shown_by
 from mlopus.plans.search import Page, PageToken, PushDown, SearchSpec
 from mlopus.plans.steps import ReflectChange
 from mlopus.ports.metadata_cache import CachedRecord
+from mlopus.repositories.disk.layout import old_cache_fault
 from mlopus.repositories.sqlite.database import Database
 from mlopus.repositories.sqlite.rows import Rows
 from mlopus.repositories.sqlite.schema import CACHE_SCHEMA
@@ -187,9 +188,16 @@ class SqliteMetadataCache:
         use: Callable[[Rows], Result[T, MlopusError]],
         absent: Callable[[], Result[T, MlopusError]],
     ) -> Result[T, MlopusError]:
-        return self._database.read(lambda connection: use(self._rows(connection)), absent)
+        def nothing() -> Result[T, MlopusError]:
+            fault = old_cache_fault(self.folder)
+            return absent() if fault is None else Failure(fault)
+
+        return self._database.read(lambda connection: use(self._rows(connection)), nothing)
 
     def _write(self, use: Callable[[Rows], Result[T, MlopusError]]) -> Result[T, MlopusError]:
+        fault = None if self._database.path.exists() else old_cache_fault(self.folder)
+        if fault is not None:
+            return Failure(fault)
         return self._database.write(lambda connection: use(self._rows(connection)))
 
     def _never_cached(self, key: EntityKey) -> Failure[MlopusError]:
@@ -208,6 +216,15 @@ def only_origin(folder: str) -> Origin:
     Where it holds nothing, or entities of several origins, an origin that nothing is from: what is
     then asked for is `NotCached`, with a place that says why.
     """
+    held = origins_in(folder)
+    if len(held) == 1:
+        return held[0]
+    why = "of several servers" if held else "empty"
+    return Origin(uri=f"no tracking URI (the cache is {why}: name the server's URI)")
+
+
+def origins_in(folder: str) -> tuple[Origin, ...]:
+    """Where the entities of a cache folder are from; nowhere, if it holds none or cannot be read."""
 
     def distinct(connection: sqlite3.Connection) -> Result[tuple[str, ...], MlopusError]:
         return Success(tuple(text for (text,) in connection.execute("SELECT DISTINCT origin FROM space")))
@@ -215,8 +232,5 @@ def only_origin(folder: str) -> Origin:
     database = Database(path=Path(folder) / FILE_NAME, schema=CACHE_SCHEMA, remedy=_REMEDY)
     held = database.read(distinct, lambda: Success(())).value_or(())
     database.close()
-    if len(held) != 1:
-        why = "of several servers" if held else "empty"
-        return Origin(uri=f"no tracking URI (the cache is {why}: name the server's URI)")
-    uri, workspace = json.loads(held[0])
-    return Origin(uri=uri, workspace=workspace)
+    named = (json.loads(text) for text in held)
+    return tuple(Origin(uri=uri, workspace=workspace) for uri, workspace in named)
