@@ -73,7 +73,7 @@ def import_cache(
     from mlopus.plans.protected import protected_fault
     from mlopus.repositories.disk.mlopus1 import checked
 
-    old_folder = os.path.realpath(os.path.expanduser(os.fspath(folder)))
+    old_folder: str = os.path.realpath(os.path.expanduser(os.fspath(folder)))
     settings: dict[str, Any] = {"offline_mode": True, "text_codec": "mlopus-1"}
     settings |= {} if into is None else {"cache_dir": into}
     settings |= {} if workspace is None else {"workspace": workspace}

@@ -83,7 +83,7 @@ def _model(document: dict[str, Any]) -> tuple[Record, ...]:
 
 
 def _run(document: dict[str, Any]) -> tuple[Record, ...]:
-    exp = _exp(_field(document, "exp", dict))
+    exp = _exp(_object(document, "exp"))
     name, status = document.get("name"), document.get("status")
     run = RunRecord(
         id=_field(document, "id", str),
@@ -101,8 +101,8 @@ def _run(document: dict[str, Any]) -> tuple[Record, ...]:
 
 
 def _version(document: dict[str, Any]) -> tuple[Record, ...]:
-    model = _model(_field(document, "model", dict))
-    run = _run(_field(document, "run", dict))
+    model = _model(_object(document, "model"))
+    run = _run(_object(document, "run"))
     own = cast("RunRecord", run[-1])
     version = VersionRecord(
         name=_id_of(model[0]),
@@ -128,6 +128,13 @@ def _field(document: dict[str, Any], name: str, kind: type[T]) -> T:
     if not isinstance(value, kind) or value == "":
         raise _WrongError(f"its field {name!r} is {'missing' if value is None else f'{value!r:.60}'}")
     return value
+
+
+def _object(document: dict[str, Any], name: str) -> dict[str, Any]:
+    value = document.get(name)
+    if value is None:
+        raise _WrongError(f"its field {name!r} is missing")
+    return _mapping(value, f"its field {name!r}")
 
 
 def _moment(document: dict[str, Any], name: str) -> datetime | None:

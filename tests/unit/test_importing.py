@@ -33,7 +33,13 @@ RUN: dict[str, Any] = {
     "metrics": {"loss": 0.5, "worst": 1.7976931348623157e308},
     "tags": {"mlflow": {"runName": "first"}},
 }
-VERSION = {"version": "1", "model": {"name": "m", "tags": {}}, "run": RUN, "path_in_run": "m", "tags": {}}
+VERSION: dict[str, Any] = {
+    "version": "1",
+    "model": {"name": "m", "tags": {}},
+    "run": RUN,
+    "path_in_run": "m",
+    "tags": {},
+}
 
 
 @pytest.mark.parametrize(
