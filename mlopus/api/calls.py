@@ -27,11 +27,10 @@ from mlopus.api.references import (
     require,
     run_key,
     version_ref_key,
-    why_no_model_name,
 )
 from mlopus.api.views import records_of
 from mlopus.domain.entities import Entity, MetricPoint
-from mlopus.domain.keys import EntityKey, ExperimentName, RunKey
+from mlopus.domain.keys import EntityKey, ExperimentName, RunKey, why_no_model_name
 from mlopus.domain.normal import AWARE_HINT, normalise_texts
 from mlopus.domain.records import Record
 from mlopus.domain.status import RunStatus
@@ -68,12 +67,14 @@ class Call:
         known: Records of entities that the caller gave, so that nobody has to ask for them.
         writes: Whether the verb changes the server.
         roots: Folders that the request's roots stand for.
+        to: The API that is copied to, by the verbs that copy.
     """
 
     request: Request
     known: tuple[Record, ...] = ()
     writes: bool = False
     roots: immutabledict[str, str] = immutabledict()
+    to: ApiCore | None = None
 
 
 def _operation_id() -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, final
 
 from mlopus.api.artifacts import ArtifactVerbs
 from mlopus.api.caching import CacheVerbs
+from mlopus.api.copying import CopyVerbs
 from mlopus.api.deleting import DeletingVerbs
 from mlopus.api.describing import DescribingVerbs
 from mlopus.api.experiments import ExperimentVerbs
@@ -47,6 +48,7 @@ class MlflowApi(
     PublishVerbs,
     JournalVerbs,
     KeepingVerbs,
+    CopyVerbs,
 ):
     """A tracking store, its artifacts and a local cache of both.
 
@@ -122,7 +124,10 @@ class MlflowApi(
         return RaisingApi(self)
 
     def execute(
-        self, plan: Plan, roots: Mapping[str, str | os.PathLike[str]] | None = None
+        self,
+        plan: Plan,
+        roots: Mapping[str, str | os.PathLike[str]] | None = None,
+        to: MlflowApi | None = None,
     ) -> Result[Receipt, MlopusError]:
         """Carry out a plan of this API; nothing is decided any more, so there are no options.
 
@@ -131,12 +136,14 @@ class MlflowApi(
         Args:
             plan: From `api.plan`, or from `Plan.from_json`.
             roots: For a plan from JSON: the paths that `source` and `target` stand for.
+            to: For a plan that copies: the API that it copies to.
 
         Returns:
             The receipt; its `value` is what the verb returns.
 
         Fails with:
             StalePlan: The plan is for another server or cache, or what it expects has changed.
+            ConflictingOptions: The plan copies, and `to` is missing; or it does not, and `to` is given.
             ExecutionStopped: A step failed after others were done; it carries the receipt so far.
             PublishFailed: A publish stopped; it also names the kept source.
             MlopusError: What the first step failed with, with nothing done.
@@ -151,9 +158,20 @@ class MlflowApi(
         import attrs
         from immutabledict import immutabledict
 
+        from mlopus.errors import ConflictingOptions
+        from mlopus.result import Failure
+
+        if (plan.source is None) != (to is None):
+            copies = plan.source is not None
+            reason = f"the plan {plan.verb} copies {'to ' + str(plan.origin) if copies else 'nothing'}"
+            hint = (
+                "Pass the API that it copies to: api.execute(plan, to=other)." if copies else "Leave it out."
+            )
+            return Failure(ConflictingOptions(options=("to",), reason=reason, hint=hint))
+
         resolve = self.repositories.workspace.resolve
         given = {name: resolve(os.fspath(path)) for name, path in (roots or {}).items()}
-        return self._executed(attrs.evolve(plan, roots=immutabledict({**plan.roots, **given})))
+        return self._executed(attrs.evolve(plan, roots=immutabledict({**plan.roots, **given})), to)
 
     def ping(self) -> Result[ServerInfo, MlopusError]:
         """Ask the server who it is, with the credentials that will be used.

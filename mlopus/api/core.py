@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mlopus.execution.fetching import RecentParents
     from mlopus.execution.receipts import Receipt
     from mlopus.execution.repositories import Repositories
+    from mlopus.plans.facts import Facts
     from mlopus.plans.plan import Plan
     from mlopus.plans.steps import CommitTree
     from mlopus.ports.artifact_cache import ArtifactCache
@@ -153,10 +154,9 @@ class ApiCore:
         fault = self._lazy.wiring.cache_fault() if call.unwrap().writes else None
         if fault is not None:
             return Failure(fault)
-        from mlopus.api.gathering import gather
         from mlopus.plans.planner import plan, replayable
 
-        facts = gather(call.unwrap(), self.repositories, self.settings, self.recent_parents)
+        facts = self._gathered(call.unwrap())
         if isinstance(facts, Failure):
             return facts
         planned = plan(call.unwrap().request, facts.unwrap())
@@ -190,19 +190,33 @@ class ApiCore:
 
         return call_now(self, call.unwrap(), names)
 
-    def _executed(self, plan: Plan) -> Result[Receipt, MlopusError]:
-        """The receipt of a plan, with the value that its verb returns."""
+    def _gathered(self, call: Call) -> Result[Facts, MlopusError]:
+        """What planning a call needs to know."""
+        if call.to is not None:
+            from mlopus.api.gathering_copies import gather_copy
+
+            return gather_copy(call, self, call.to)
+        from mlopus.api.gathering import gather
+
+        return gather(call, self.repositories, self.settings, self.recent_parents)
+
+    def _executed(self, plan: Plan, to: ApiCore | None = None) -> Result[Receipt, MlopusError]:
+        """The receipt of a plan, with the value that its verb returns; `to` is the API that it copies to."""
         from mlopus.api.answering import value_of
         from mlopus.execution.counting import CountingMeter
         from mlopus.execution.execute import execute, unwrapped
 
         meter = CountingMeter(plan.title, plan.total_bytes, self.settings.progress)
         with meter:
-            done = execute(plan, self.repositories, self.recent_parents, meter)
+            done = (
+                execute(plan, self.repositories, self.recent_parents, meter)
+                if to is None
+                else execute(plan, to.repositories, to.recent_parents, meter, self.repositories)
+            )
         if isinstance(done, Failure):
             return Failure(unwrapped(done.failure()))
         receipt = done.unwrap()
-        return Success(attrs.evolve(receipt, value=value_of(receipt, cast("Any", self))))
+        return Success(attrs.evolve(receipt, value=value_of(receipt, cast("Any", to or self))))
 
     def receipt_of(self, call: Result[Call, MlopusError]) -> Result[Receipt, MlopusError]:
         """The receipt of a call, planned and executed. A write that fails is also logged."""
@@ -218,7 +232,7 @@ class ApiCore:
         """Execute a plan; one that fetches waits for others that fetch the same, and uses what they bring."""
         commit = _fetched_commit(plan)
         if commit is None:
-            return self._executed(plan)
+            return self._executed(plan, call.unwrap().to if isinstance(call, Success) else None)
         artifacts = self.repositories.artifacts
         before = artifacts.covering(commit.subject, commit.path, with_validators=False)
         with artifacts.alone(commit.subject, commit.path):

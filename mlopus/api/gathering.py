@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 
 from mlopus.api.calls import Call
+from mlopus.api.every import every
 from mlopus.api.gathering_exports import ExportGathering
 from mlopus.api.gathering_trees import TreeGathering
 from mlopus.api.locating import Locator
@@ -232,17 +233,8 @@ class _Gathering:
 
         query = parse({"run.id": run.id}).unwrap()
         spec = SearchSpec(kind="model version", query=query, sorting=Sorting())
-        found: list[tuple[VersionRecord, str]] = []
-        token: str | None = None
-        while True:
-            page = self._repositories.tracking.find(spec, token)
-            if isinstance(page, Failure):
-                return page
-            for record in page.unwrap().records:
-                if isinstance(record, VersionRecord):
-                    path = path_of_version(record.source, run.id, run.repo)
-                    if path is not None:
-                        found.append((record, path))
-            token = page.unwrap().next_token
-            if token is None:
-                return Success(tuple(found))
+        found = every(self._repositories.tracking, spec, VersionRecord)
+        if isinstance(found, Failure):
+            return found
+        placed = ((record, path_of_version(record.source, run.id, run.repo)) for record in found.unwrap())
+        return Success(tuple((record, path) for record, path in placed if path is not None))

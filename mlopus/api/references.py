@@ -73,15 +73,6 @@ def model_key(model: ModelRef) -> Result[ModelKey, InvalidValue]:
 NAME_HINT = "Letters, digits, blanks and _ - . make a name that works everywhere."
 
 
-def why_no_model_name(name: str) -> str | None:
-    """Why no model should be given a name, or None: it must be usable in a path and a URI."""
-    if not name.strip():
-        return "is an empty name"
-    if any(char in name for char in "/:\\") or name in (".", ".."):
-        return "has a '/', ':' or '\\', or is a folder's own name, which no path or URI can hold"
-    return None
-
-
 def version_ref_key(model_version: VersionRef) -> Result[VersionKey | AliasKey, InvalidValue]:
     """The key of a version: an entity, `(name, version)`, `(name, "@alias")` or a `models:/` URI."""
     match model_version:

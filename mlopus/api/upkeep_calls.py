@@ -17,7 +17,6 @@ from mlopus.api.references import (
     require,
     run_key,
     version_ref_key,
-    why_no_model_name,
 )
 from mlopus.domain.keys import (
     AliasKey,
@@ -28,6 +27,7 @@ from mlopus.domain.keys import (
     kind_of,
     version_key,
     why_no_alias,
+    why_no_model_name,
 )
 from mlopus.errors import InvalidValue, MlopusError
 from mlopus.plans.upkeep_requests import (

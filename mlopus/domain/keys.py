@@ -161,3 +161,12 @@ def why_no_alias(alias: str) -> str | None:
     if _RESERVED_ALIAS.fullmatch(alias) is not None:
         return "is reserved for what MLflow calls versions itself"
     return f"is longer than {_LONGEST_ALIAS} characters" if len(alias) > _LONGEST_ALIAS else None
+
+
+def why_no_model_name(name: str) -> str | None:
+    """Why no model should be given a name, or None: it must be usable in a path and a URI."""
+    if not name.strip():
+        return "is an empty name"
+    if any(char in name for char in "/:\\") or name in (".", ".."):
+        return "has a '/', ':' or '\\', or is a folder's own name, which no path or URI can hold"
+    return None

@@ -19,6 +19,8 @@ Floats: TypeAlias = immutabledict[str, float]
 
 OPERATION_TAG = "mlopus.op"
 """Tag that carries the operation id of the request that created an entity."""
+COPIED_FROM_TAG = "mlopus.copied_from"
+"""Tag of a copy that names the store and the entity it was copied from."""
 REPO_TAG = "mlopus.artifacts_repo"
 """Tag that names another artifact root than the one the server assigned to a run."""
 PREDECESSOR_REPO_TAG = "artifacts_repo"

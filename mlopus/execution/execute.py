@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 import attrs
 from immutabledict import immutabledict
@@ -41,6 +41,7 @@ from mlopus.plans.changes import (
     UpdateDescription,
     UpdateRun,
 )
+from mlopus.plans.copy_steps import CopyFiles, CopyRuns, CopyVersions, EndRuns
 from mlopus.plans.effects import concerns
 from mlopus.plans.journal_steps import DropRequests, ForgetRows, JournalStep, QueueRequest, SettleRequests
 from mlopus.plans.keeping_steps import (
@@ -75,9 +76,16 @@ from mlopus.plans.steps import (
 )
 from mlopus.result import Failure, Result, Success, mapped
 
+if TYPE_CHECKING:
+    from mlopus.execution.copying import CopyInterpreter
+
 
 def execute(
-    plan: Plan, repositories: Repositories, recent: RecentParents, meter: CountingMeter
+    plan: Plan,
+    repositories: Repositories,
+    recent: RecentParents,
+    meter: CountingMeter,
+    source: Repositories | None = None,
 ) -> Result[Receipt, ExecutionStopped | StalePlan]:
     """Carry out a plan and answer what was done.
 
@@ -89,13 +97,15 @@ def execute(
         repositories: Those the plan was made for.
         recent: What this API saw lately.
         meter: Counts what is done, and shows it.
+        source: For a copy: those of the store that it is made from.
 
     Fails with:
-        StalePlan: The plan is for another server or another cache; nothing was done.
+        StalePlan: The plan is for another server or another cache, or copies from another; nothing was
+            done.
         ExecutionStopped: A step failed; it carries the receipt so far. A publish is `PublishFailed`.
     """
     started_at = repositories.clock.now()
-    stale = _made_for_others(plan, repositories)
+    stale = _made_for_others(plan, repositories, source)
     if stale is not None:
         return Failure(stale)
     metered = repositories.metered(meter)
@@ -112,12 +122,13 @@ def execute(
             ended_at=repositories.clock.now(),
         )
 
+    copies = None if source is None else _copies(source.metered(meter), metered)
     bindings: immutabledict[str, object] = immutabledict()
     with ByteInterpreter(plan.roots, metered, meter) as on_bytes:
         for stage in plan.stages:
             bindings_now = bindings
             for step in (bind(step, bindings) for step in stage):
-                result = _perform(step, metered, recent, on_bytes)
+                result = _perform(step, metered, recent, on_bytes, copies)
                 if isinstance(result, Failure):
                     return Failure(_stopped(plan, step, result.failure(), receipt()))
                 done.append(StepReceipt(step=step, outcome=result.unwrap()))
@@ -140,21 +151,40 @@ def _journalled(step: JournalStep, repositories: Repositories) -> Result[Outcome
             assert_never(step)
 
 
-def _made_for_others(plan: Plan, repositories: Repositories) -> StalePlan | None:
+def _made_for_others(plan: Plan, repositories: Repositories, source: Repositories | None) -> StalePlan | None:
     here = repositories.tracking.origin
     if plan.origin != here:
         hint = "Execute it with an API of that server, or plan again with this one."
         return StalePlan(thing=f"plan {plan.verb}", expected=str(plan.origin), found=str(here), hint=hint)
+    copied = None if source is None else source.tracking.origin
+    if plan.source != copied:
+        hint = "Execute it with an API of the store that it copies from, and `to` the one it copies to."
+        expected = "nothing to copy from" if plan.source is None else f"a copy from {plan.source}"
+        found = "none" if copied is None else f"one from {copied}"
+        return StalePlan(thing=f"plan {plan.verb}", expected=expected, found=found, hint=hint)
     if plan.cache_id and plan.cache_id != repositories.artifacts.cache_id:  # a cache not made yet has none
         expected, found = f"cache {plan.cache_id}", f"cache {repositories.artifacts.cache_id}"
         return StalePlan(thing=f"plan {plan.verb}", expected=expected, found=found)
     return None
 
 
+def _copies(source: Repositories, target: Repositories) -> CopyInterpreter:
+    from mlopus.execution.copying import CopyInterpreter  # noqa: PLC0415 (only for plans that copy)
+
+    return CopyInterpreter(source, target)
+
+
 def _perform(
-    step: Step, repositories: Repositories, recent: RecentParents, on_bytes: ByteInterpreter
+    step: Step,
+    repositories: Repositories,
+    recent: RecentParents,
+    on_bytes: ByteInterpreter,
+    copies: CopyInterpreter | None,
 ) -> Result[Outcome, MlopusError]:
     match step:
+        case CopyRuns() | CopyFiles() | EndRuns() | CopyVersions():
+            assert copies is not None, "a plan that copies names its source"  # noqa: S101
+            return copies.perform(step)
         case (
             CreateExperiment()
             | EnsureExperiment()

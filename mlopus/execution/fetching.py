@@ -23,6 +23,7 @@ from mlopus.domain.records import ModelRecord, Record, RunRecord, VersionRecord
 from mlopus.errors import MlopusError, NotCached, NotFound, Unavailable
 from mlopus.execution.repositories import Repositories
 from mlopus.plans.outcomes import Fetched
+from mlopus.plans.pending import Pending
 from mlopus.plans.steps import Ask, AskCache, AskServer, FetchEntity
 from mlopus.ports.metadata_cache import CachedRecord
 from mlopus.result import Failure, Result, Success
@@ -69,9 +70,14 @@ def fetch(
     def answer(ask: Ask) -> Result[Fetched, MlopusError]:
         if isinstance(ask, AskServer):
             return _from_server(step, repositories, recent)
-        return _from_cache(step.key, ask, repositories)
+        return _from_cache(_asked(step), ask, repositories)
 
     return first_answer(step.ask, answer)
+
+
+def _asked(step: FetchEntity) -> EntityKey:
+    assert not isinstance(step.key, Pending), f"{step.key} was not bound before execution"  # noqa: S101
+    return step.key
 
 
 def first_answer(
@@ -109,12 +115,14 @@ def _from_server(
 ) -> Result[Fetched, MlopusError]:
     now = repositories.clock.now()
 
+    asked = _asked(step)
+
     def get(key: EntityKey) -> Result[Record, MlopusError]:
-        seen = None if key == step.key else recent.find(key, now)
+        seen = None if key == asked else recent.find(key, now)
         return Success(seen) if seen is not None else repositories.tracking.get(key)
 
     crosses_network = repositories.tracking.facts.requests_cost
-    found = with_parents(step.key, get, at_once=crosses_network)
+    found = with_parents(asked, get, at_once=crosses_network)
     if isinstance(found, Failure):
         return found
     records = found.unwrap()

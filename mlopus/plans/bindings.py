@@ -6,7 +6,9 @@ from typing import TypeAlias, TypeGuard
 
 from immutabledict import immutabledict
 
+from mlopus.domain.keys import ExperimentKey, OwnKey, RunKey, VersionKey, kind_of
 from mlopus.domain.manifest import RemoteFile
+from mlopus.domain.records import ExperimentRecord
 from mlopus.plans.changes import (
     CreateExperiment,
     CreateModel,
@@ -15,7 +17,8 @@ from mlopus.plans.changes import (
     EnsureModel,
     RegisterVersion,
 )
-from mlopus.plans.outcomes import Committed, Outcome, Recorded, Transferred
+from mlopus.plans.copy_steps import CopyVersions
+from mlopus.plans.outcomes import Committed, Outcome, Recorded, RunsCopied, Transferred, VersionsCopied
 from mlopus.plans.steps import Bindings, CommitTree, ExportTree, Step, UploadFiles
 
 CreatingStep: TypeAlias = (
@@ -28,6 +31,11 @@ TREE = "tree"
 """Key of the committed tree."""
 EXPORTED = "exported"
 """Key of the tree that an export committed in its folder."""
+EXPERIMENT_ID = "experiment id"
+EXPERIMENT_KEY = "experiment key"
+"""Keys of the experiment that takes copies."""
+RUNS = "runs"
+"""Key of all copies of runs."""
 STAGED = "artifact"
 """Name of the staging area of a plan's one tree."""
 
@@ -53,6 +61,11 @@ def created_key(step: CreatingStep) -> str:
             return "version"
 
 
+def copied_key(source: OwnKey) -> str:
+    """The key under which the copy of an entity is bound, by that of its source."""
+    return f"copy of {kind_of(source)} {source}"
+
+
 def bindings_of(step: Step, outcome: Outcome) -> Bindings:
     """What later stages may name after a step, by key.
 
@@ -60,13 +73,29 @@ def bindings_of(step: Step, outcome: Outcome) -> Bindings:
     """
     match outcome:
         case Recorded(record=record) if record is not None and is_creating(step):
-            return immutabledict({created_key(step): record})
+            named = (
+                {EXPERIMENT_ID: record.id, EXPERIMENT_KEY: ExperimentKey(record.id)}
+                if isinstance(record, ExperimentRecord)
+                else {}
+            )
+            return immutabledict({created_key(step): record, **named})
         case Committed() if isinstance(step, CommitTree):
             return immutabledict({step.binds: outcome.tree_key})
         case Committed() if isinstance(step, ExportTree):
             return immutabledict({step.commit.binds: outcome.tree_key})
         case Transferred() if isinstance(step, UploadFiles):
             return immutabledict({step.binds: validators_of(step.kept + step.left) | outcome.validators})
+        case RunsCopied(runs=copies):
+            keys = {copied_key(RunKey(one.source_id)): RunKey(one.run_id) for one in copies.runs}
+            return immutabledict({RUNS: copies, **keys})
+        case VersionsCopied(versions=copied) if isinstance(step, CopyVersions):
+            numbers = {
+                copied_key(VersionKey(step.source_model, one.source_version)): VersionKey(
+                    step.model_name, one.version
+                )
+                for one in copied
+            }
+            return immutabledict(numbers)
         case _:
             return immutabledict()
 

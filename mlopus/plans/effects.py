@@ -29,6 +29,7 @@ from mlopus.domain.records import (
     Texts,
     VersionRecord,
 )
+from mlopus.domain.values import metric_from_server
 from mlopus.plans.changes import (
     CreateExperiment,
     CreateModel,
@@ -291,6 +292,13 @@ def point_rank(sample: MetricSample) -> tuple[int, datetime, float]:
     """What decides which point of a metric is the latest; NaN counts as 0 there, as in MLflow's stores."""
     value = 0.0 if math.isnan(sample.value) else sample.value
     return sample.step, whole_ms(sample.timestamp), value
+
+
+def point_identity(sample: MetricSample) -> tuple[str, int, datetime, str]:
+    """What makes two points one: stores keep milliseconds, and infinities as the largest numbers."""
+    value = metric_from_server(sample.value)
+    text = "NaN" if math.isnan(value) else (value + 0.0).hex()
+    return sample.key, sample.step, whole_ms(sample.timestamp), text
 
 
 def whole_ms(moment: datetime) -> datetime:

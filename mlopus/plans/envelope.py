@@ -7,6 +7,7 @@ from typing import TypeVar
 from immutabledict import immutabledict
 
 from mlopus.domain.keys import OwnKey, key_of
+from mlopus.domain.origin import Origin
 from mlopus.domain.records import Record
 from mlopus.errors import StoreFailed
 from mlopus.plans.facts import Facts
@@ -43,6 +44,8 @@ def make_plan(
     stages: tuple[Stage, ...],
     answer: Answer,
     roots: immutabledict[str, str] = immutabledict(),
+    *,
+    source: Origin | None = None,
 ) -> Plan:
     """The plan of these stages; empty ones are dropped."""
     kept = tuple(stage for stage in stages if stage)
@@ -58,6 +61,7 @@ def make_plan(
         stages=kept,
         answer=answer,
         totals=totals_of(kept, facts),
+        source=source,
         cache_id=facts.cache.cache_id if touches_cache and facts.cache is not None else None,
         roots=roots,
     )

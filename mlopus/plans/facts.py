@@ -15,6 +15,7 @@ from mlopus.domain.manifest import ArtifactLocation, Entry, LocalFile, Manifest,
 from mlopus.domain.origin import Origin
 from mlopus.domain.records import CachedRecord, MetricSample, Record, VersionRecord
 from mlopus.domain.values import TextLimits
+from mlopus.plans.copy_facts import CopyFacts
 from mlopus.plans.journal_entries import JournalEntry
 from mlopus.plans.journal_steps import QueueRequest
 from mlopus.plans.keeping import KeepingFacts
@@ -187,7 +188,8 @@ class Facts:
     `records` are the entities that the request names, with their parents, as just seen.
     `cached_records` are those that the metadata cache holds. `versions_of_run` are the registered
     versions of the run that is published to, each with its path in the run. `journal` is there where
-    writes are queued. `keeping` is what the cache holds as a whole.
+    writes are queued. `keeping` is what the cache holds as a whole. `copying` is what both
+    stores hold of what is copied; all else is of the store that is copied to.
     """
 
     now: datetime
@@ -206,3 +208,4 @@ class Facts:
     versions_of_run: tuple[tuple[VersionRecord, str], ...] = ()
     journal: JournalFacts | None = None
     keeping: KeepingFacts | None = None
+    copying: CopyFacts | None = None

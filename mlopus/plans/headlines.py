@@ -29,10 +29,13 @@ from mlopus.plans.changes import (
     UpdateDescription,
     UpdateRun,
 )
+from mlopus.plans.copy_steps import CopyStep
+from mlopus.plans.copy_words import copy_headline
 from mlopus.plans.effects import concerns
 from mlopus.plans.headlines_keeping import keeping_headline
 from mlopus.plans.journal_steps import DropRequests, ForgetRows, JournalStep, QueueRequest, SettleRequests
 from mlopus.plans.keeping_steps import KeepingStep
+from mlopus.plans.pending import Pending
 from mlopus.plans.requests import (
     CreateExp,
     CreateRegisteredModel,
@@ -97,6 +100,8 @@ def headline(step: Step) -> Row:
         return _of_export(step)
     if isinstance(step, KeepingStep):
         return keeping_headline(step)
+    if isinstance(step, CopyStep):
+        return copy_headline(step)
     return _of_metadata(step) if isinstance(step, CacheStep) else _of_change(step)
 
 
@@ -192,7 +197,8 @@ def _of_metadata(step: CacheStep) -> Row:
         case FetchEntity():
             kept = ", then kept in the cache" if step.keep else ""
             asked = ", else ".join(_asked(ask) for ask in step.ask)
-            return Row("fetch", entity_in_words(step.key), note=f"from {asked}{kept}")
+            thing = "the copy" if isinstance(step.key, Pending) else entity_in_words(step.key)
+            return Row("fetch", thing, note=f"from {asked}{kept}")
         case CacheRows():
             return Row("cache", _metadata_of(step.records))
         case ReflectChange():

@@ -9,6 +9,7 @@ import attrs
 
 from mlopus.domain.manifest import Manifest, Validators
 from mlopus.domain.records import Record
+from mlopus.plans.copy_steps import CopiedRuns, CopiedVersion
 from mlopus.plans.links import LinkKind
 
 
@@ -85,6 +86,42 @@ class Kept:
     """What is to be kept was recorded, or forgotten."""
 
 
+@attrs.frozen(kw_only=True)
+class RunsCopied:
+    """All copies of runs that there are now; `created` of them are new. `point_count` were logged."""
+
+    runs: CopiedRuns
+    created: int
+    point_count: int
+
+
+@attrs.frozen(kw_only=True)
+class RunsEnded:
+    """Copies of runs that have the status and end time of their sources now."""
+
+    count: int
+
+
+@attrs.frozen(kw_only=True)
+class VersionsCopied:
+    """All copies of versions that there are now; `registered` of them are new."""
+
+    versions: tuple[CopiedVersion, ...]
+    registered: int
+
+
 Outcome: TypeAlias = (
-    Recorded | Fetched | Cached | Transferred | Committed | Withdrawn | Removed | Queued | Evicted | Kept
+    Recorded
+    | Fetched
+    | Cached
+    | Transferred
+    | Committed
+    | Withdrawn
+    | Removed
+    | Queued
+    | Evicted
+    | Kept
+    | RunsCopied
+    | RunsEnded
+    | VersionsCopied
 )

@@ -42,7 +42,7 @@ class EntityAnswer:
 class FetchedAnswer:
     """The verb returns the entity that the plan's first fetch of this key gave."""
 
-    key: EntityKey
+    key: EntityKey | Pending
 
 
 @attrs.frozen(kw_only=True)
@@ -117,6 +117,8 @@ class Plan:
         stages: Groups of steps, in order; those of one stage do not depend on each other.
         answer: What the verb returns once all is done.
         totals: What execution moves, asks and removes.
+        source: The tracking store that a copy is made from; another one refuses it. None if nothing
+            is copied from another store.
         cache_id: The cache whose content the plan relies on; None if it relies on none.
         roots: The paths that `source` and `target` stand for. They are neither in the JSON nor
             compared, and a plan read from JSON needs them given again.
@@ -140,6 +142,7 @@ class Plan:
     stages: tuple[Stage, ...]
     answer: Answer
     totals: Totals = Totals()
+    source: Origin | None = None
     cache_id: str | None = None
     roots: immutabledict[str, str] = attrs.field(default=immutabledict(), eq=False)
 

@@ -8,6 +8,8 @@ import attrs
 
 from mlopus.errors import MlopusError
 from mlopus.plans.changes import CreateRun, RegisterVersion
+from mlopus.plans.copy_requests import CopyExpTo, CopyRunTo, CopyVersionTo
+from mlopus.plans.copy_steps import CopyRuns, CopyVersions
 from mlopus.plans.facts import Facts
 from mlopus.plans.fetch import plan_fetch
 from mlopus.plans.keeping_requests import (
@@ -95,6 +97,10 @@ def plan(request: Request, facts: Facts) -> Result[Plan, MlopusError]:
             from mlopus.plans.dropping import plan_dropping
 
             return plan_dropping(request, facts)
+        case CopyRunTo() | CopyExpTo() | CopyVersionTo():
+            from mlopus.plans.copy import plan_copy
+
+            return plan_copy(request, facts)
         case (
             CreateExp()
             | CreateRegisteredModel()
@@ -138,4 +144,6 @@ def replayable(plan: Plan, facts: Facts) -> Plan:
 
 
 def _looking_first(step: Step) -> Step:
-    return attrs.evolve(step, may_exist=True) if isinstance(step, CreateRun | RegisterVersion) else step
+    if isinstance(step, CreateRun | RegisterVersion | CopyRuns | CopyVersions):
+        return attrs.evolve(step, may_exist=True)
+    return step

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TypeAlias
 
+from mlopus.plans.copy_steps import CopyFiles, CopyRuns, CopyVersions
+from mlopus.plans.copy_words import alias_rows, copy_headline, files_of, run_row, version_row
 from mlopus.plans.headlines import headline, how_in_words, step_title
 from mlopus.plans.headlines_keeping import keeping_rows
 from mlopus.plans.keeping_steps import EvictTrees, ForgetPlacements, RemoveTemporaries, SweepLeftovers
@@ -86,7 +88,7 @@ def totals_in_words(totals: Totals) -> str:
     return f"moves {moved} · {count(totals.requests, 'request')} · removes {removed}{freed}"
 
 
-def rows_of(step: Step) -> tuple[Row, ...]:
+def rows_of(step: Step) -> tuple[Row, ...]:  # noqa: C901 (a case per class)
     """The lines of a step: its files if it has a table, else its headline."""
     match step:
         case UploadFiles():
@@ -116,8 +118,23 @@ def rows_of(step: Step) -> tuple[Row, ...]:
             return _files((("export", copied),), step.commit.name) or (headline(step),)
         case EvictTrees() | SweepLeftovers() | ForgetPlacements() | RemoveTemporaries():
             return _files(keeping_rows(step), "the cache")
+        case CopyRuns():
+            return (copy_headline(step), *_first_rows([run_row(run) for run in step.runs], "run"))
+        case CopyFiles():
+            copied = [file for tree in step.trees for file in files_of(tree)]
+            return (copy_headline(step), *_files((("copy", copied),), "the file"))
+        case CopyVersions():
+            rows = [version_row(version, step) for version in step.versions]
+            return (*_first_rows(rows, "version"), *alias_rows(step))
         case _:
             return (headline(step),)
+
+
+def _first_rows(rows: Sequence[Row], thing: str) -> tuple[Row, ...]:
+    """The first `MAX_FILES` rows, and how many more there are."""
+    more = len(rows) - MAX_FILES
+    rest = (Row("", f"… {count(more, f'more {thing}')}"),) if more > 0 else ()
+    return (*rows[:MAX_FILES], *rest)
 
 
 def _upload(step: UploadFiles) -> tuple[Row, ...]:

@@ -16,6 +16,7 @@ from mlopus.domain.frozen import Value
 from mlopus.domain.keys import AliasKey, EntityKey, ExperimentKey, ModelKey, RunKey, VersionKey
 from mlopus.domain.records import MetricSample, Texts
 from mlopus.domain.status import RunStatus
+from mlopus.plans.copy_requests import CopyRequest
 from mlopus.plans.keeping_requests import KeepingRequest
 from mlopus.plans.links import LinkKind
 from mlopus.plans.upkeep_requests import UpkeepRequest
@@ -264,5 +265,6 @@ Request: TypeAlias = (
     | WriteRequest
     | DropQueued
     | KeepingRequest
+    | CopyRequest
 )
 Family: TypeAlias = Literal["fetch", "cache", "place", "publish"]

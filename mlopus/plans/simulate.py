@@ -35,6 +35,7 @@ from mlopus.plans.changes import (
     UpdateDescription,
     UpdateRun,
 )
+from mlopus.plans.copy_steps import CopyFiles, CopyRuns, CopyVersions, EndRuns
 from mlopus.plans.effects import applied, created_record, is_removed
 from mlopus.plans.facts import Facts
 from mlopus.plans.journal_steps import DropRequests, ForgetRows, QueueRequest, SettleRequests
@@ -52,6 +53,7 @@ from mlopus.plans.outcomes import Recorded
 from mlopus.plans.pending import Pending, bind
 from mlopus.plans.plan import Plan
 from mlopus.plans.simulate_bytes import World, simulate_bytes
+from mlopus.plans.simulate_copy import changed_target, simulate_copy
 from mlopus.plans.simulate_export import simulate_export
 from mlopus.plans.simulate_keeping import simulate_keeping
 from mlopus.plans.steps import (
@@ -121,6 +123,8 @@ def _performed(world: World, step: Step) -> tuple[World, Bindings]:  # noqa: C90
             | RemoveFiles()
         ):
             return simulate_bytes(world, step)
+        case CopyRuns() | CopyFiles() | EndRuns() | CopyVersions():
+            return simulate_copy(world, step)
         case (
             EvictTrees()
             | SweepLeftovers()
@@ -165,7 +169,8 @@ def _changed(world: World, change: TrackingChange) -> tuple[World, Bindings]:
             for version, path in facts.versions_of_run
             if not is_removed(version, change)
         )
-        return world.evolve(attrs.evolve(facts, records=records, versions_of_run=versions)), immutabledict()
+        facts = attrs.evolve(facts, records=records, versions_of_run=versions)
+        return world.evolve(changed_target(facts, change)), immutabledict()
     there = _there_already(facts, change)
     record = there or created_record(change, id=str(Pending(created_key(change))), now=facts.now)
     bindings = bindings_of(change, Recorded(record=record))
@@ -176,7 +181,7 @@ def _changed(world: World, change: TrackingChange) -> tuple[World, Bindings]:
         path = path_below_url(record.source, facts.location.root_url)
         versions = versions if path is None else (*versions, (record, path))
     facts = attrs.evolve(facts, records=(*facts.records, record), versions_of_run=versions)
-    return world.evolve(facts), bindings
+    return world.evolve(changed_target(facts, change, record)), bindings
 
 
 def _left_by(change: TrackingChange, records: tuple[Record, ...]) -> tuple[Record, ...]:

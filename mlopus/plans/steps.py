@@ -16,6 +16,7 @@ from mlopus.domain.keys import EntityKey
 from mlopus.domain.manifest import ArtifactSubject, LocalFile, RemoteFile, Validators
 from mlopus.domain.records import CachedRecord, Record
 from mlopus.plans.changes import TrackingChange
+from mlopus.plans.copy_steps import CopyStep
 from mlopus.plans.journal_steps import JournalStep
 from mlopus.plans.keeping_steps import KeepingStep
 from mlopus.plans.links import LinkKind
@@ -48,7 +49,7 @@ class FetchEntity:
     into the cache if `keep`.
     """
 
-    key: EntityKey
+    key: EntityKey | Pending
     ask: tuple[Ask, ...]
     keep: bool
 
@@ -279,5 +280,5 @@ ByteStep: TypeAlias = (
 )
 CacheStep: TypeAlias = FetchEntity | CacheRows | ReflectChange
 ExportStep: TypeAlias = ExportTree | ExportRows
-Step: TypeAlias = TrackingChange | CacheStep | ByteStep | ExportStep | JournalStep | KeepingStep
+Step: TypeAlias = TrackingChange | CacheStep | ByteStep | ExportStep | JournalStep | KeepingStep | CopyStep
 Bindings: TypeAlias = immutabledict[str, object]

@@ -26,6 +26,7 @@ from mlopus.plans.changes import (
     UpdateDescription,
     UpdateRun,
 )
+from mlopus.plans.copy_steps import CopyFiles, CopyRuns, CopyVersions, EndRuns
 from mlopus.plans.facts import Facts
 from mlopus.plans.journal_steps import DropRequests, ForgetRows, QueueRequest, SettleRequests
 from mlopus.plans.keeping_steps import (
@@ -38,6 +39,7 @@ from mlopus.plans.keeping_steps import (
     RemoveTemporaries,
     SweepLeftovers,
 )
+from mlopus.plans.pending import Pending
 from mlopus.plans.plan import Stage, Totals
 from mlopus.plans.steps import (
     AskServer,
@@ -69,9 +71,16 @@ def totals_of(stages: Iterable[Stage], facts: Facts) -> Totals:
     fetched = (file for step in steps if isinstance(step, FetchFiles) for file in step.files)
     evicted = [tree for step in steps if isinstance(step, EvictTrees) for tree in step.trees]
     swept = [item for step in steps if isinstance(step, SweepLeftovers) for item in step.leftovers]
+    copied = sum(
+        file.file.size_bytes or 0
+        for step in steps
+        if isinstance(step, CopyFiles)
+        for tree in step.trees
+        for file in tree.files
+    )
     return Totals(
-        up_bytes=sum(upload.file.size_bytes for upload in sent),
-        down_bytes=sum(file.size_bytes or 0 for file in fetched),
+        up_bytes=sum(upload.file.size_bytes for upload in sent) + copied,
+        down_bytes=sum(file.size_bytes or 0 for file in fetched) + copied,
         requests=sum(_requests(step, facts) for step in steps),
         removed_files=_removed(steps),
         evicted_files=sum(tree.file_count for tree in evicted),
@@ -118,6 +127,10 @@ def _requests(step: Step, facts: Facts) -> int:  # noqa: C901 (a case per class)
             return tracked * _requests_of_fetch(step)
         case UploadFiles() | FetchFiles() | RemoveRemoteFiles():
             return stored * len(step.files)
+        case CopyRuns() | EndRuns() | CopyVersions() | CopyFiles():
+            from mlopus.plans.copy_totals import requests_of_copying  # noqa: PLC0415 (start-up counts)
+
+            return requests_of_copying(step, facts)
         case (
             CacheRows()
             | ReflectChange()
@@ -153,6 +166,10 @@ def _requests_of_fetch(step: FetchEntity) -> int:
     match step.key:
         case RunKey():
             return _REQUESTS_OF_A_RUN
+        case Pending() if step.key.key.startswith("copy of run "):
+            return _REQUESTS_OF_A_RUN
+        case Pending() if step.key.key.startswith("copy of model version "):
+            return _REQUESTS_OF_A_VERSION
         case VersionKey() | AliasKey():
             return _REQUESTS_OF_A_VERSION
         case _:

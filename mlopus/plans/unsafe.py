@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mlopus.errors import IllegalPath
+from mlopus.plans.copy_steps import CopyFiles, CopyVersions
 from mlopus.plans.keeping_steps import EvictTrees, PinPath, RecordPlacement, RemoveTemporaries, SweepLeftovers
 from mlopus.plans.plan import ExportedAnswer, Plan, TreeAnswer
 from mlopus.plans.steps import (
@@ -31,7 +32,7 @@ def unsafe_path(plan: Plan) -> IllegalPath | None:
     return answered or _first(_of_step(step) for step in plan.steps)
 
 
-def _of_step(step: Step) -> IllegalPath | None:
+def _of_step(step: Step) -> IllegalPath | None:  # noqa: C901 (a case per class)
     match step:
         case FetchFiles():
             files = [file.path for file in step.files] + [file.path for file in step.reused]
@@ -58,6 +59,14 @@ def _of_step(step: Step) -> IllegalPath | None:
             )
         case RemoveFiles():
             return table_fault((file.path for file in step.files), step.empty_folders)
+        case CopyFiles():
+            faults = (
+                path_fault(tree.path) or table_fault((f.file.path for f in tree.files), tree.empty_folders)
+                for tree in step.trees
+            )
+            return _first(faults)
+        case CopyVersions():
+            return _first(path_fault(version.path) for version in step.versions)
         case _:
             return _of_keeping(step)
 

@@ -15,6 +15,7 @@ from mlopus.domain.keys import (
     kind_of,
 )
 from mlopus.domain.status import RunStatus
+from mlopus.plans.copy_requests import CopyExpTo, CopyRunTo, CopyVersionTo
 from mlopus.plans.keeping_requests import (
     CleanCache,
     CleanTemporary,
@@ -134,6 +135,12 @@ def verb_of(request: Request) -> str:  # noqa: C901 (a case per class)
             return "clean_temp_artifacts"
         case CleanCache():
             return "clean_all_cache"
+        case CopyRunTo():
+            return "copy_run"
+        case CopyExpTo():
+            return "copy_exp"
+        case CopyVersionTo():
+            return "copy_model_version"
         case _:
             assert_never(request)
 
@@ -209,6 +216,14 @@ def title_of(request: Request) -> str:  # noqa: C901 (a case per class)
             return "clean what callbacks left"
         case CleanCache():
             return "clean all that is cached"
+        case CopyRunTo():
+            return f"copy {entity_in_words(request.run)} from {request.source} to {request.to}"
+        case CopyExpTo():
+            named = "" if request.name is None else f" as {request.name!r}"
+            return f"copy {entity_in_words(request.exp)} from {request.source} to {request.to}{named}"
+        case CopyVersionTo():
+            named = "" if request.name is None else f" as one of {request.name!r}"
+            return f"copy {entity_in_words(request.version)} from {request.source} to {request.to}{named}"
         case _:
             assert_never(request)
 

@@ -49,6 +49,7 @@ from mlopus.plans.upkeep_requests import (
     UpkeepRequest,
 )
 from mlopus.testing.strategies import keys, nested_values
+from mlopus.testing.strategies_copies import copy_requests
 
 _NAMES = st.sampled_from(("a", "demo", "my model", "é", "team/x"))
 _BOOLEANS = st.booleans()
@@ -158,6 +159,7 @@ def requests() -> st.SearchStrategy[Request]:
     return st.one_of(
         tracking_requests(),
         fetch_requests(),
+        copy_requests(),
         st.builds(CacheArtifact, artifact=_ARTIFACTS),
         st.builds(GetArtifact, artifact=_ARTIFACTS),
         st.builds(DropQueued, entry_id=st.integers(1, 9)),

@@ -12,6 +12,7 @@ import pytest
 from mlopus import MlflowApi, Success, or_raise
 from mlopus.api.core import ApiCore
 from mlopus.errors import OfflineMode
+from mlopus.testing import in_memory
 from tests.integration.main_job import Job
 
 Verb: TypeAlias = Callable[[MlflowApi, Job, Path], Any]
@@ -63,6 +64,9 @@ REFUSED: dict[str, Verb] = {
     "cache_model_version_meta": lambda api, job, _: api.cache_model_version_meta((job.name, 1)),
     "cache_run_artifact": lambda api, job, _: api.cache_run_artifact(job.run_id),
     "cache_run_meta": lambda api, job, _: api.cache_run_meta(job.run_id),
+    "copy_exp": lambda api, job, _: api.copy_exp(job.written.exp, to=in_memory()),
+    "copy_model_version": lambda api, job, _: api.copy_model_version((job.name, 1), to=in_memory()),
+    "copy_run": lambda api, job, _: api.copy_run(job.run_id, to=in_memory()),
     "create_exp": lambda api, *_: api.create_exp("new"),
     "create_model": lambda api, *_: api.create_model("new"),
     "create_run": lambda api, job, _: api.create_run(job.written.exp),

@@ -11,7 +11,9 @@ from typing import Any, TypeAlias
 import attrs
 from immutabledict import immutabledict
 
-from mlopus import MetricPoint, MlflowApi, RunApi, Success, or_raise
+import mlopus
+from mlopus import MetricPoint, MlflowApi, ModelVersionApi, RunApi, Success, or_raise
+from mlopus.testing import in_memory
 from tests.integration.reference_world import FILES, PATH, TAGS, World, write_files
 from tests.integration.stores import new_name
 
@@ -98,6 +100,28 @@ def _two(thing: str) -> Mapping[str, int]:
     return immutabledict({thing: 2})
 
 
+def _mine(_: World, __: MlflowApi, folder: Path) -> ModelVersionApi:
+    """A version whose run is ended, in a store of its own."""
+    mine = mlopus.connect(folder / "mine", cache_dir=folder / "cache of mine")
+    exp, model = or_raise(mine.create_exp(new_name())), or_raise(mine.create_model(new_name()))
+    with or_raise(exp.start_run()) as run:
+        or_raise(run.log_metrics({"loss": 0.5}))
+        version = or_raise(model.log_version(run, write_files(folder / "source"), PATH))
+    assert version.run is not None
+    return version if version.run.end_time else or_raise(version.refresh())
+
+
+def _logged(world: World, _: MlflowApi, folder: Path) -> RunApi:
+    """The only run of an experiment on the server, with files."""
+    run = or_raise(world.new_exp().start_run())
+    or_raise(run.log_metrics({"loss": 0.5}))
+    or_raise(run.log_artifact(write_files(folder / "source"), PATH))
+    return run
+
+
+_COPIED = immutabledict({"run": 1, "file": len(FILES)})
+_FROM_A_SERVER = immutabledict({"metric": 1, "folder": 3, "file": len(FILES)})
+_OF_A_VERSION = immutabledict({"metric": 1, "folder": 3, "file": len(FILES)})
 _EXP, _RUN, _MODEL, _VERSION = map(_made, (World.new_exp, World.new_run, World.new_model, World.new_version))
 _PAGE, _TAG = immutabledict({"page": 1}), _two("tag")
 _LISTED, _FILES = _two("folder"), immutabledict({"folder": 2, "file": len(FILES)})
@@ -332,5 +356,26 @@ CASES: Mapping[tuple[str, str], Case] = {
     ("clean_all_cache", ""): _case(lambda _, api, __: api.clean_all_cache(), _cached),
     ("repair", "of what is sound"): _case(lambda _, api, __: api.repair(), _cached),
     ("repair", ""): _case(lambda _, api, __: api.repair(), _damaged, _FILES),
+    # copying
+    ("copy_exp", "to a server, without versions"): _case(
+        lambda _, api, mine: mine.api.copy_exp(mine.run.exp, to=api, with_versions=False),
+        _mine,
+        times=_COPIED,
+    ),
+    ("copy_run", "to a server, without versions"): _case(
+        lambda _, api, mine: mine.api.copy_run(mine.run, to=api, with_versions=False), _mine, times=_COPIED
+    ),
+    ("copy_model_version", "to a server"): _case(
+        lambda _, api, mine: mine.api.copy_model_version(mine, to=api), _mine, times=_COPIED
+    ),
+    ("copy_exp", "from a server"): _case(
+        lambda _, api, run: api.copy_exp(run.exp.id, to=in_memory()), _logged, times=_FROM_A_SERVER
+    ),
+    ("copy_run", "from a server"): _case(
+        lambda _, api, run: api.copy_run(run.id, to=in_memory()), _logged, times=_FROM_A_SERVER
+    ),
+    ("copy_model_version", "from a server"): _case(
+        lambda w, api, _: api.copy_model_version(w.first, to=in_memory()), times=_OF_A_VERSION
+    ),
 }
 """By verb and case, in the reference's own words."""

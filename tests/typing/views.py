@@ -28,6 +28,16 @@ def plans_are_results(api: MlflowApi, run: RunApi) -> None:
     assert_type(api.execute(api.plan.get_run(run).unwrap()), Result[Receipt, MlopusError])
 
 
+def copies_are_of_the_other_api(api: MlflowApi, other: MlflowApi, run: RunApi) -> None:
+    assert_type(api.copy_run(run, to=other), Result[RunApi, MlopusError])
+    assert_type(api.copy_exp(run.exp, to=other), Result[ExpApi, MlopusError])
+    assert_type(api.plan.copy_exp(run.exp, to=other), Result[Plan, MlopusError])
+    assert_type(
+        api.execute(api.plan.copy_run(run, to=other).unwrap(), to=other), Result[Receipt, MlopusError]
+    )
+    assert_type(api.raising.copy_model_version(("m", 1), to=other), RaisingModelVersion)
+
+
 def raising_verbs_give_values(api: MlflowApi, exp: Experiment) -> None:
     assert_type(api.raising.start_run(exp).log_params({}), RaisingRun)
     assert_type(api.raising.set_tags_on_exp(exp, {}), None)

@@ -7,6 +7,7 @@ from typing import final
 
 from mlopus.api.planning.artifacts import ArtifactPlans
 from mlopus.api.planning.caching import CachePlans
+from mlopus.api.planning.copying import CopyPlans
 from mlopus.api.planning.deleting import DeletingPlans
 from mlopus.api.planning.describing import DescribingPlans
 from mlopus.api.planning.experiments import ExperimentPlans
@@ -39,6 +40,7 @@ class PlanVerbs(
     PublishPlans,
     JournalPlans,
     KeepingPlans,
+    CopyPlans,
 ):
     """The verbs of `MlflowApi` that change something or get one entity, giving plans.
 

@@ -7,6 +7,7 @@ from typing import final
 
 from mlopus.api.raising.artifacts import RaisingArtifactVerbs
 from mlopus.api.raising.caching import RaisingCacheVerbs
+from mlopus.api.raising.copying import RaisingCopyVerbs
 from mlopus.api.raising.deleting import RaisingDeletingVerbs
 from mlopus.api.raising.describing import RaisingDescribingVerbs
 from mlopus.api.raising.experiments import RaisingExperimentVerbs
@@ -39,6 +40,7 @@ class RaisingApi(
     RaisingPublishVerbs,
     RaisingJournalVerbs,
     RaisingKeepingVerbs,
+    RaisingCopyVerbs,
 ):
     """The API whose verbs give values, and raise the error that a Failure would carry.
 

@@ -53,9 +53,14 @@ class RaisingCore:
         """
         return type(self)(self.results.evolve(**settings))
 
-    def execute(self, plan: Plan, roots: Mapping[str, str | os.PathLike[str]] | None = None) -> Receipt:
+    def execute(
+        self,
+        plan: Plan,
+        roots: Mapping[str, str | os.PathLike[str]] | None = None,
+        to: MlflowApi | None = None,
+    ) -> Receipt:
         """See `MlflowApi.execute`; a handle in `receipt.value` is raising too."""
-        receipt = or_raise(self.results.execute(plan, roots))
+        receipt = or_raise(self.results.execute(plan, roots, to))
         return attrs.evolve(receipt, value=raised(receipt.value))
 
     def ping(self) -> ServerInfo:

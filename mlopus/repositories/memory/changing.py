@@ -46,6 +46,7 @@ from mlopus.plans.effects import (
     concerns,
     created_record,
     latest_points,
+    point_identity,
     reaches,
     whole_ms,
 )
@@ -56,6 +57,7 @@ from mlopus.result import Failure, Result, Success
 
 PLACE = "memory"
 
+PointIdentity: TypeAlias = tuple[str, int, datetime, str]
 _Named: TypeAlias = CreateExperiment | EnsureExperiment | CreateModel | EnsureModel
 
 
@@ -68,8 +70,8 @@ class Tables:
 
     name: str
     records: dict[OwnKey, Record] = attrs.field(factory=dict[OwnKey, Record])
-    points: dict[tuple[str, str], dict[MetricSample, None]] = attrs.field(
-        factory=dict[tuple[str, str], dict[MetricSample, None]]
+    points: dict[tuple[str, str], dict[PointIdentity, MetricSample]] = attrs.field(
+        factory=dict[tuple[str, str], dict[PointIdentity, MetricSample]]
     )
     operations: dict[str, OwnKey] = attrs.field(factory=dict[str, OwnKey])
     numbers: dict[str, int] = attrs.field(factory=dict[str, int])
@@ -231,8 +233,8 @@ class Changing:
         points = self.tables.points
         for sample in batch.metrics:
             kept = attrs.evolve(sample, timestamp=whole_ms(sample.timestamp))
-            points.setdefault((run.id, sample.key), {})[kept] = None
+            points.setdefault((run.id, sample.key), {}).setdefault(point_identity(kept), kept)
         touched = {sample.key for sample in batch.metrics}
-        latest = {key: latest_points(points[run.id, key])[key].value for key in touched}
+        latest = {key: latest_points(points[run.id, key].values())[key].value for key in touched}
         after = applied(run, attrs.evolve(batch, metrics=()))
         return attrs.evolve(after, metrics=immutabledict({**after.metrics, **latest}))

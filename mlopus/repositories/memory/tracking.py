@@ -92,7 +92,7 @@ class MemoryTracking:
         if isinstance(found, Failure):
             return found
         with self._tables.lock:
-            samples = tuple(self._tables.points.get((run.id, metric), ()))
+            samples = tuple(self._tables.points.get((run.id, metric), {}).values())
         ordered = sorted(samples, key=lambda sample: (sample.step, sample.timestamp))
         return Success(tuple(MetricPoint(s.value, s.step, s.timestamp) for s in ordered))
 

@@ -270,6 +270,14 @@ class TrackingContract(
         history = case.tracking.metric_history(RunKey(run.id), "loss").unwrap()
         assert [at.value for at in history] == [1.0, 2.0]
 
+    def test_a_point_without_a_number_that_is_logged_twice_is_kept_once(self, case: TrackingCase) -> None:
+        run = case.run()
+        case.log(run, point("loss", float("nan")))
+
+        case.log(run, point("loss", float("nan")))
+
+        assert len(case.tracking.metric_history(RunKey(run.id), "loss").unwrap()) == 1
+
     def test_metrics_that_are_not_finite_survive(self, case: TrackingCase) -> None:
         run = case.run()
 
