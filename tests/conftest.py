@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.servers.fixtures import (
     counting_proxy,
+    http_server,
     locked_s3_server,
     loopback,
     mark_server_tests,
@@ -20,11 +21,13 @@ from tests.servers.fixtures import (
     other_s3_server,
     prefix_proxy,
     s3_server,
+    sftp_server,
     socket_events,
 )
 
 __all__ = [
     "counting_proxy",
+    "http_server",
     "locked_s3_server",
     "loopback",
     "mlflow_2_server",
@@ -35,6 +38,7 @@ __all__ = [
     "other_s3_server",
     "prefix_proxy",
     "s3_server",
+    "sftp_server",
     "socket_events",
 ]
 

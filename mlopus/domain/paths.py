@@ -129,11 +129,19 @@ def scheme_of(url: str) -> str:
 def join_url(url: str, path: str) -> str:
     """The URL of a relative path under an artifact root; a query part of the root stays last.
 
+    Of a chained URL, such as that of an archive, the path is one of the first.
+
     Example:
+        >>> join_url("zip://::https://host/run.zip", "model")
+        'zip://model::https://host/run.zip'
         >>> join_url("s3://bucket/run", "model"), join_url("memory:///store?v=1", "model")
         ('s3://bucket/run/model', 'memory:///store/model?v=1')
     """
     if not path:
         return url
+    if "::" in url and scheme_of(url) != "file":
+        first, mark, rest = url.partition("::")
+        base = first if first.endswith("://") else f"{first.rstrip('/')}/"
+        return f"{base}{path}{mark}{rest}"
     base, mark, query = url.partition("?") if scheme_of(url) != "file" else (url, "", "")
     return f"{base.rstrip('/')}/{path}{mark}{query}"

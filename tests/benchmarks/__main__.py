@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import hits, place, runs, search, startup, wire
+from tests.benchmarks import hits, place, runs, s3, search, startup, wire
 
 BENCHMARKS = {
     "startup": startup.main,
     "place": place.main,
     "hits": hits.main,
     "runs": runs.main,
+    "s3": s3.main,
     "search": search.main,
     "wire": wire.main,
 }

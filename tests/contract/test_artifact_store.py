@@ -252,11 +252,11 @@ class TestFsspecAlone:
         assert isinstance(FsspecStore().facts("nobody://x").failure(), Unsupported)
 
     def test_a_scheme_whose_package_is_missing_names_the_extra(self, monkeypatch) -> None:
-        monkeypatch.setitem(sys.modules, "paramiko", None)
+        monkeypatch.setitem(sys.modules, "aiohttp", None)
 
-        refused = FsspecStore().facts("sftp://host/run")
+        refused = FsspecStore().facts("https://host/run")
 
-        assert "mlopus[sftp]" in (refused.failure().hint or "")
+        assert "mlopus[http]" in (refused.failure().hint or "")
 
     @pytest.mark.parametrize("raised", [RuntimeError, PermissionError, OSError])
     def test_what_a_filesystem_raises_becomes_store_failed_without_the_password(self, broken, raised) -> None:

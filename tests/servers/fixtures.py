@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from tests.servers.environment import MLFLOW_2
+from tests.servers.file_servers import FileServer, running_http, running_sftp
 from tests.servers.loopback import Loopback, Reply, answering
 from tests.servers.mlflow_server import (
     MlflowServer,
@@ -114,6 +115,20 @@ def other_s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Serv
 def mlflow_workspaces_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
     """A real MLflow server that keeps workspaces apart."""
     with running_workspaces_server(_shared_folder(tmp_path_factory, "mlflow-workspaces-server")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def sftp_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FileServer]:
+    """A real SFTP server, shared: use folders of your own in it."""
+    with running_sftp(_shared_folder(tmp_path_factory, "sftp-server")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def http_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FileServer]:
+    """A real web server of files, shared: use folders of your own in it."""
+    with running_http(_shared_folder(tmp_path_factory, "http-server")) as server:
         yield server
 
 

@@ -48,7 +48,7 @@ def entry(path: str, info: Mapping[str, Any], url: str) -> ArtifactEntry:
     file = remote_file(path, info)
     return ArtifactEntry(
         path=path,
-        name=base_name(path) or base_name(shown(url).rstrip("/")),
+        name=base_name(path) or base_name(shown(url).partition("::")[0].rstrip("/")),
         is_dir=is_dir,
         size_bytes=None if is_dir else file.size_bytes,
         modified_time=None if is_dir else file.modified_time,

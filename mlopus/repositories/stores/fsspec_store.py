@@ -31,6 +31,7 @@ from mlopus.repositories.stores.fsspec_systems import (
     crosses_network,
     tells_sizes,
     told_by,
+    workers_for,
 )
 from mlopus.repositories.stores.fsspec_uploads import send
 from mlopus.repositories.stores.listing import folder_of, tree_of
@@ -41,7 +42,6 @@ from mlopus.result import Failure, Result, Success
 
 T = TypeVar("T")
 
-_WORKERS = 8
 _BLOCK_BYTES = 4 * 1024 * 1024
 
 
@@ -55,7 +55,7 @@ class FsspecStore:
 
     Args:
         storage_options: By scheme: what fsspec's filesystem takes.
-        concurrency: Files at once; None is 8, and 4 on this disk.
+        concurrency: Files at once; None is 8, and 4 on this disk and where each takes a connection.
         allow_local: Whether `file:` URLs and bare paths may be opened.
         meter: Told of requests and bytes.
 
@@ -116,7 +116,7 @@ class FsspecStore:
             got = self._asked(url, f"reading {file.path!r}", lambda: self._fetch_one(url, file, sink))
             return got.unwrap() if isinstance(got, Success) else got
 
-        fetched = for_each(fetch_one, files, self.concurrency or _WORKERS)
+        fetched = for_each(fetch_one, files, self._workers(url))
         if isinstance(fetched, Failure):
             return fetched
         told = zip(files, fetched.unwrap(), strict=True)
@@ -145,11 +145,7 @@ class FsspecStore:
             return sent.unwrap() if isinstance(sent, Success) else sent
 
         made = self._asked(url, "making folders", lambda: self._make_folders(self._place(url), step))
-        sent = (
-            made
-            if isinstance(made, Failure)
-            else for_each(send_one, step.files, self.concurrency or _WORKERS)
-        )
+        sent = made if isinstance(made, Failure) else for_each(send_one, step.files, self._workers(url))
         return sent if isinstance(sent, Failure) else Success(immutabledict())
 
     def remove(self, url: str, paths: tuple[str, ...]) -> Result[int, MlopusError]:
@@ -164,7 +160,7 @@ class FsspecStore:
             done = self._asked(url, f"removing {path!r}", lambda: self._remove_one(self._place(url), path))
             return Success(False) if isinstance(done, Failure) and _is_gone(done) else done
 
-        removed = for_each(remove_one, sorted(paths), self.concurrency or _WORKERS)
+        removed = for_each(remove_one, sorted(paths), self._workers(url))
         if isinstance(removed, Failure):
             return removed
         pruned = self._asked(url, "removing folders", lambda: self._prune(self._place(url), paths))
@@ -174,7 +170,9 @@ class FsspecStore:
         """One file, as a stream."""
         if self._is_local(url):
             return self._local.open(url)
-        return self._asked(url, "opening", lambda: self._opened(self._place(url), RemoteFile(path="")))
+        return self._asked(
+            url, "opening", lambda: self._opened(self._place(url, alone=True), RemoteFile(path=""))
+        )
 
     def local_source(self, url: str) -> TreeSource | None:
         """The files in place, for a URL of this disk."""
@@ -193,9 +191,12 @@ class FsspecStore:
         hint = "What is there is only read; publish to another store."
         return Unsupported(action=action, place=shown(url), hint=hint)
 
-    def _place(self, url: str) -> Place:
-        scheme = scheme_of(url)
-        return self._systems.get().place(url, self.storage_options.get(scheme, {}))
+    def _workers(self, url: str) -> int:
+        return self.concurrency or workers_for(scheme_of(url))
+
+    def _place(self, url: str, *, alone: bool = False) -> Place:
+        options = self.storage_options.get(scheme_of(url), {})
+        return self._systems.get().place(url, options, alone=alone)
 
     def _count(self, place: Place, requests: int = 1) -> None:
         if crosses_network(place.scheme):
@@ -222,9 +223,19 @@ class FsspecStore:
 
     def _directly_in(self, place: Place, url: str) -> tuple[ArtifactEntry, ...]:
         self._count(place)
-        listed = cast("list[dict[str, Any]]", place.system.ls(place.root, detail=True))
+        try:
+            listed = cast("list[dict[str, Any]]", place.system.ls(place.root, detail=True))
+        except (FileNotFoundError, NotADirectoryError):
+            listed = []
         entries = [entry(place.relative(str(info["name"])), info, url) for info in listed]
-        return tuple(shown for shown in entries if shown.path or not shown.is_dir)
+        inside = tuple(shown for shown in entries if shown.path)
+        return inside or self._itself(place, url)
+
+    def _itself(self, place: Place, url: str) -> tuple[ArtifactEntry, ...]:
+        """A file as what it shows; an empty folder shows nothing."""
+        self._count(place)
+        info = cast("dict[str, Any]", place.system.info(place.root))
+        return () if info.get("type") == "directory" else (entry("", info, url),)
 
     def _fetch_one(self, url: str, file: RemoteFile, sink: TreeSink) -> Result[str | None, MlopusError]:
         place = self._place(url)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import os
 import threading
 from collections.abc import Mapping
 from typing import Any, cast
@@ -11,11 +13,13 @@ import attrs
 
 from mlopus.domain.paths import scheme_of
 from mlopus.plans.facts import Told
+from mlopus.repositories.stores.urls import local_path_of
 
 _NO_NETWORK = frozenset({"memory", "local", "file"})
 _HTTP = frozenset({"http", "https"})
 _READ_ONLY = frozenset({"http", "https", "zip", "tar", "libarchive", "data", "git", "github", "gist", "jlab"})
-_EXTRAS = {"sftp": "sftp", "ssh": "sftp"}
+_ONE_CALLER = frozenset({"sftp", "ssh", "ftp", "smb"})
+_EXTRAS = {"sftp": "sftp", "ssh": "sftp", "http": "http", "https": "http"}
 
 
 @attrs.frozen
@@ -49,11 +53,16 @@ class OpenSystems:
     """The filesystems that one process has open, by scheme and host; of chained URLs, by URL."""
 
     def __init__(self) -> None:
-        self._systems: dict[tuple[str, str], tuple[Any, str]] = {}
+        self._systems: dict[tuple[str, str, int], tuple[Any, str]] = {}
         self._lock = threading.Lock()
 
-    def place(self, url: str, options: Mapping[str, Any]) -> Place:
-        """The place of a URL.
+    def place(self, url: str, options: Mapping[str, Any], *, alone: bool = False) -> Place:
+        """The place of a URL. Where a connection serves one caller at a time, each thread has its own.
+
+        Args:
+            url: Where.
+            options: What the filesystem takes.
+            alone: Open a filesystem that nobody else is given, for what outlives the call.
 
         Raises:
             ValueError: No filesystem has that scheme.
@@ -61,13 +70,42 @@ class OpenSystems:
         """
         scheme = scheme_of(url)
         is_chained = "::" in url
-        key = (scheme, url if is_chained else urlsplit(url).netloc)
-        with self._lock:
-            held = self._systems.get(key)
-            system, root = self._systems.setdefault(key, _opened(url, options)) if held is None else held
+        key = (
+            scheme,
+            f"{url} {_stamp(url)}" if is_chained else urlsplit(url).netloc,
+            threading.get_ident() if scheme in _ONE_CALLER else 0,
+        )
+        if alone and scheme in _ONE_CALLER:
+            system, root = _opened(url, options)
+        else:
+            system, root = self._held(key, url, options)
         if not is_chained:
             root = system._strip_protocol(url)  # noqa: SLF001 (fsspec has no public name for it)
         return Place(system, str(root).rstrip("/"), scheme)
+
+    def _held(self, key: tuple[str, str, int], url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
+        with self._lock:
+            held = self._systems.get(key)
+        if held is not None:
+            return held
+        opened = _opened(url, options)  # without the lock: it may take as long as a connection does
+        with self._lock:
+            return self._systems.setdefault(key, opened)
+
+
+def workers_for(scheme: str) -> int:
+    """How many files at once, where nothing else is said."""
+    return 4 if scheme in _ONE_CALLER else 8  # some servers let few connections in at a time
+
+
+def _stamp(url: str) -> str:
+    """What changes when the local file that a chained URL ends with is replaced: an archive is read once."""
+    location = local_path_of(url.rpartition("::")[2])
+    try:
+        found = os.stat(location.value_or(""))
+    except OSError:
+        return ""
+    return f"{found.st_mtime_ns}-{found.st_size}-{found.st_ino}"
 
 
 def _opened(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
@@ -115,6 +153,9 @@ def check_scheme(scheme: str) -> str | None:
     find: Any = get_filesystem_class  # pyright: ignore[reportUnknownVariableType] (fsspec has no types)
     try:
         find(scheme)
+        if scheme in _HTTP:
+            importlib.import_module("aiohttp")  # which is looked for by fsspec only once it asks
+            importlib.import_module("requests")
     except ValueError:
         return ""
     except ImportError as error:
