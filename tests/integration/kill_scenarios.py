@@ -7,15 +7,18 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
+import mlopus
 from mlopus.domain.keys import ExperimentKey, RunKey
 from mlopus.domain.origin import Origin
 from mlopus.domain.records import CachedRecord, ExperimentRecord, RunRecord
 from mlopus.execution.exporting import export_rows, export_tree
+from mlopus.plans.keeping import Pin
 from mlopus.plans.steps import CachedTree, ExportRows, ExportTree, PlacedFile, StageFiles, StoreTree
 from mlopus.repositories.disk.artifact_cache import DiskArtifactCache
 from mlopus.repositories.disk.cache_folders import DiskCacheFolders
 from mlopus.repositories.disk.workspace import LocalWorkspace
 from mlopus.repositories.stores.fsspec_store import FsspecStore
+from mlopus.testing.contracts.cache_care import evicting
 from mlopus.testing.contracts.trees import (
     MORNING,
     RUN,
@@ -224,6 +227,127 @@ class Export:
 _EXPORT_STATES = {("old", "old", "old"), ("new", "old", "old"), ("new", "new", "old"), ("new", "new", "new")}
 
 
+class Evict:
+    """A tree is evicted beside one that shares a file with it, and what dead writers left is swept."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+
+    @property
+    def cache(self) -> DiskArtifactCache:
+        return DiskArtifactCache(self._folder, SERVER)
+
+    def prepare(self) -> None:
+        commit(self.cache, OLD, path="model")
+        commit(self.cache, NEW, path="kept")
+
+    def act(self) -> None:
+        care = self.cache.care
+        gone = [tree for tree in care.inventory().unwrap() if all(e.path == "model" for e in tree.entries)]
+        if gone:
+            care.evict(evicting(*gone)).unwrap()
+        care.sweep(tuple(left.name for left in care.leftovers(0).unwrap())).unwrap()
+
+    def recover(self) -> None:
+        self.act()
+        served = {entry.tree_key for entry in self.cache.care.entries().unwrap()}
+        assert set(os.listdir(os.path.join(self._folder, "trees"))) == served
+        assert os.listdir(os.path.join(self._folder, "tmp")) == []
+
+    def check(self) -> str:
+        assert served(self.cache, "kept") == NEW
+        found = served(self.cache, "model")
+        assert found in (OLD, None)
+        return "new" if found is None else "old"
+
+
+class Collect:
+    """Garbage is collected by a whole API: its plan is made and executed, with pins in a database."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+
+    def prepare(self) -> None:
+        cache = DiskArtifactCache(self._folder, SERVER)
+        for path, contents in (("model", OLD), ("kept", NEW)):
+            commit(cache, contents, path=path)
+        origin = cache.care.origin_key
+        cache.keeping.pin(Pin(origin_key=origin, subject=RUN, path="kept")).unwrap()
+        commit(cache, {"notes": b"served no more"}, path="notes")
+        cache.withdraw(RUN, "notes").unwrap()
+        self._collect()  # what it loads is loaded before any child is made
+
+    def act(self) -> None:
+        self._collect(max_bytes=0)
+
+    def _collect(self, max_bytes: int | None = None) -> None:
+        api = mlopus.connect(SERVER.uri, cache_dir=self._folder, offline_mode=True, grace_s=0)
+        api.gc(max_bytes).unwrap()
+
+    def recover(self) -> None:
+        self.act()
+        cache = DiskArtifactCache(self._folder, SERVER)
+        keys = {entry.tree_key for entry in cache.care.entries().unwrap()}
+        assert set(os.listdir(os.path.join(self._folder, "trees"))) == keys
+        assert os.listdir(os.path.join(self._folder, "tmp")) == []
+
+    def check(self) -> str:
+        cache = DiskArtifactCache(self._folder, SERVER)
+        assert served(cache, "kept") == NEW
+        found = served(cache, "model")
+        assert found in (OLD, None)
+        return "new" if found is None else "old"
+
+
+class Mend:
+    """A damaged file of a committed tree is replaced, the others stay as they are."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+
+    def prepare(self) -> None:
+        cache = DiskArtifactCache(self._folder, SERVER)
+        commit(cache, NEW, path="model")
+        os.truncate(self._weights(cache), 1)
+
+    def act(self) -> None:
+        commit(DiskArtifactCache(self._folder, SERVER), NEW, path="model")
+
+    def recover(self) -> None:
+        self.act()
+        assert os.listdir(os.path.join(self._folder, "tmp")) == []
+
+    def check(self) -> str:
+        cache = DiskArtifactCache(self._folder, SERVER)
+        (entry,) = cache.covering(RUN, "model").unwrap()
+        wrong = cache.care.check(entry.tree_key).unwrap().wrong
+        assert wrong in ((), ("data/weights",))
+        return "old" if wrong else "new"
+
+    def _weights(self, cache: DiskArtifactCache) -> str:
+        (entry,) = cache.covering(RUN, "model").unwrap()
+        return cache.tree(entry.tree_key).unwrap().local_path("data/weights") or ""
+
+
+def commit(cache: DiskArtifactCache, contents: dict[str, bytes], *, path: str) -> None:
+    """Commit a tree of these files at a path of the run."""
+    staging = cache.stage().unwrap()
+    for name, content in contents.items():
+        with staging.create(name) as file:
+            file.write(content).unwrap()
+    staging.commit(commit_of(path, contents=contents)).unwrap()
+
+
+def served(cache: DiskArtifactCache, path: str) -> dict[str, bytes] | None:
+    """What a path is answered with, every byte of it as it was committed; None for a miss."""
+    entries = cache.used(cache.covering(RUN, path).unwrap())
+    if not entries:
+        return None
+    key = entries[0].tree_key
+    assert cache.care.check(key).unwrap().is_sound
+    return contents_of(cache.tree(key).unwrap(), cache.manifest(key).unwrap().files)
+
+
 def _read(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
@@ -238,5 +362,8 @@ SCENARIOS = {
     "replace": Replace,
     "move to cache": MoveToCache,
     "move to store": MoveToStore,
+    "evict": Evict,
+    "collect": Collect,
+    "mend": Mend,
     "export": Export,
 }

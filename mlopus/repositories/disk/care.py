@@ -161,7 +161,7 @@ class DiskCacheCare:
             return Failure(disk_failed(error, "evicting trees", self.folder))
         finally:
             self._removed(folder)
-        FileIndex(self._layout.file_index).remove(gone)
+        FileIndex(self._layout).remove(gone)
         return Success(Evicted(tree_keys=tuple(gone), spared=tuple(spared)))
 
     def sweep(self, names: tuple[str, ...]) -> Result[int, MlopusError]:

@@ -86,7 +86,7 @@ class Commit:
         except OSError as error:
             return Failure(disk_failed(error, "committing a tree", self.layout.folder))
         if self.share:
-            FileIndex(self.layout.file_index).add(key, tree.manifest)
+            FileIndex(self.layout).add(key, tree.manifest)
         return Success(Committed(tree_key=key, manifest=tree.manifest))
 
     def _fault(self) -> MlopusError | None:

@@ -1,7 +1,7 @@
 """Equal files of different trees share their bytes: an index of files by digest, and the linking.
 
 The index is a hint. What it names is hashed before anything is linked to it, and the whole index can
-be lost at any time: later trees then share with still later ones.
+be lost at any time: the next commit makes it anew from the manifests of all trees.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import logging
 import os
 import sqlite3
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 import attrs
@@ -20,6 +20,7 @@ from mlopus.domain.manifest import Manifest, ManifestFile
 from mlopus.domain.paths import relative_path
 from mlopus.repositories.disk.files import below, sha256_of
 from mlopus.repositories.disk.layout import Layout, is_tree_key
+from mlopus.repositories.disk.manifests import RecentTrees, read_tree
 from mlopus.result import Success
 
 T = TypeVar("T")
@@ -27,6 +28,9 @@ T = TypeVar("T")
 _LOGGER = logging.getLogger("mlopus")
 _BUSY_TIMEOUT_S = 2.0
 _BATCH = 500
+_IS_MADE = "SELECT 1 FROM sqlite_master WHERE name = 'file'"
+_OTHER_TABLES = "SQLITE_ERROR"
+"""What SQLite says of a table that has other columns."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS file (sha256 BLOB PRIMARY KEY, tree_key TEXT NOT NULL, path TEXT NOT NULL)
 WITHOUT ROWID
@@ -37,7 +41,12 @@ WITHOUT ROWID
 class FileIndex:
     """Where a committed file of a digest is. Every failure of SQLite means that nothing is known."""
 
-    path: str
+    layout: Layout
+
+    @property
+    def path(self) -> str:
+        """The database."""
+        return self.layout.file_index
 
     def find(self, digests: Iterable[str]) -> dict[str, tuple[str, str]]:
         """By digest: the tree and the path in it, for those that are known."""
@@ -61,11 +70,13 @@ class FileIndex:
 
     def add(self, tree_key: str, manifest: Manifest) -> None:
         """Let later trees find the files of this one, in place of older ones of the same digests."""
-        rows = [(bytes.fromhex(f.sha256), tree_key, f.path) for f in manifest.files if f.size_bytes]
 
         def write(database: sqlite3.Connection) -> None:
+            is_new = database.execute(_IS_MADE).fetchone() is None
             database.execute(_SCHEMA)
-            database.executemany("INSERT OR REPLACE INTO file VALUES (?, ?, ?)", rows)
+            for key, held in (*(_all_trees(self.layout) if is_new else ()), (tree_key, manifest)):
+                rows = ((bytes.fromhex(f.sha256), key, f.path) for f in held.files if f.size_bytes)
+                database.executemany("INSERT OR REPLACE INTO file VALUES (?, ?, ?)", rows)
 
         self._asked(write)
 
@@ -76,8 +87,8 @@ class FileIndex:
             return
 
         def write(database: sqlite3.Connection) -> None:
-            database.execute(_SCHEMA)
-            database.executemany("DELETE FROM file WHERE tree_key = ?", rows)
+            if database.execute(_IS_MADE).fetchone() is not None:
+                database.executemany("DELETE FROM file WHERE tree_key = ?", rows)
 
         self._asked(write)
 
@@ -88,13 +99,22 @@ class FileIndex:
                 database.execute("PRAGMA synchronous=OFF")
                 with database:
                     return work(database)
-        except sqlite3.OperationalError as error:
-            _LOGGER.info("files are not shared this time: %s: %s", self.path, error)
         except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorname != _OTHER_TABLES:
+                _LOGGER.info("files are not shared this time: %s: %s", self.path, error)
+                return None
             _LOGGER.warning("the index of files is damaged and begun anew: %s: %s", self.path, error)
             with contextlib.suppress(OSError):
                 os.unlink(self.path)
         return None
+
+
+def _all_trees(layout: Layout) -> Iterator[tuple[str, Manifest]]:
+    """Every committed tree that tells what it holds."""
+    for key in sorted(filter(is_tree_key, os.listdir(layout.trees))):
+        read = read_tree(layout, key, RecentTrees())
+        if isinstance(read, Success):
+            yield key, read.unwrap().manifest
 
 
 def share_files(layout: Layout, content: str, files: Iterable[ManifestFile], scratch: str) -> int:
@@ -110,7 +130,7 @@ def share_files(layout: Layout, content: str, files: Iterable[ManifestFile], scr
     for file in files:
         if file.size_bytes:
             by_digest.setdefault(file.sha256, []).append(file)
-    candidates = FileIndex(layout.file_index).find(by_digest)
+    candidates = FileIndex(layout).find(by_digest)
     roots = {key: _content_of(layout, key) for key in {key for key, _ in candidates.values()}}
     shared = 0
     for digest, alike in by_digest.items():
