@@ -13,6 +13,7 @@ from mlopus.plans.bindings import bindings_of
 from mlopus.plans.outcomes import Fetched
 from mlopus.plans.pending import bind, known
 from mlopus.plans.plan import (
+    Answer,
     EntityAnswer,
     ExportedAnswer,
     FetchedAnswer,
@@ -30,12 +31,23 @@ if TYPE_CHECKING:
     from mlopus.ports.streams import TreeSource
 
 
-def value_of(receipt: Receipt, api: MlflowApi) -> Any:  # noqa: C901 (a case per class)
-    """The value of the verb whose plan was executed."""
+def _answer_of(receipt: Receipt) -> Answer:
+    """The answer of a plan, with what its steps bound."""
     bindings: Bindings = immutabledict()
     for done in receipt.steps:
         bindings = bindings | bindings_of(done.step, done.outcome)
-    answer = bind(receipt.plan.answer, bindings)
+    return bind(receipt.plan.answer, bindings)
+
+
+def record_answered(receipt: Receipt) -> Record | None:
+    """The record of the entity that a plan answers, if it answers one."""
+    answer = _answer_of(receipt)
+    return cast("Record", answer.record) if isinstance(answer, EntityAnswer) else None
+
+
+def value_of(receipt: Receipt, api: MlflowApi) -> Any:
+    """The value of the verb whose plan was executed."""
+    answer = _answer_of(receipt)
     match answer:
         case NoAnswer():
             return None

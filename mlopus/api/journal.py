@@ -10,7 +10,7 @@ from mlopus.result import Result
 
 if TYPE_CHECKING:
     from mlopus.execution.receipts import Receipt
-    from mlopus.plans.journal_reports import PendingWrite
+    from mlopus.plans.journal_reports import FlushReport, PendingWrite
 
 
 class JournalVerbs(ApiCore):
@@ -78,3 +78,45 @@ class JournalVerbs(ApiCore):
         if isinstance(dropped, Success):
             show_waiting(self.repositories, self.settings)
         return dropped
+
+    def flush(self, mark_dead: bool = False, take_over: bool = False) -> Result[FlushReport, MlopusError]:
+        """Send what was written offline, in order: each write is planned anew, carried out and settled.
+
+        What the server refuses stays on the journal, with its error, and so does what depends on it;
+        everything else is sent. Where nobody answers, the rest stays for the next flush. Nothing is
+        sent twice, whatever was lost or killed before: entities are looked for by the id of their
+        operation, points are compared with the history. Times are those at which the writes were made.
+
+        One process flushes at a time: the others find its claims. Those of a process of this machine
+        that died are taken over.
+
+        Args:
+            mark_dead: Also end runs as FAILED, at the time of their last write, that were left RUNNING by
+                a process of this machine that died; otherwise they stay RUNNING.
+            take_over: Also take what another process has claimed, and, with `mark_dead`, end runs that
+                it left. It must be gone: what both send arrives twice.
+
+        Returns:
+            What became of each write that waited; the order is that of the journal.
+
+        Fails with:
+            OfflineMode: This API is offline.
+            UnreadableCache: The journal is damaged, or of a newer mlopus.
+            StoreFailed: The cache or the journal cannot be written.
+            Unavailable: The server did not answer about a run to be ended; all else is done.
+
+        Example:
+            >>> import mlopus
+            >>> api = mlopus.testing.in_memory()
+            >>> offline = api.evolve(offline_mode=True, journal=True)
+            >>> exp = offline.get_or_create_exp("demo").unwrap()
+            >>> with mlopus.or_raise(offline.start_run(exp, "r1")) as run:
+            ...     logged = run.log_params({"lr": 0.1}).unwrap()
+            >>> [write.fate for write in api.flush().unwrap().writes]
+            ['sent', 'sent', 'sent', 'sent']
+            >>> api.get_run(run).unwrap().params["lr"], api.pending().unwrap()
+            (0.1, ())
+        """
+        from mlopus.api.flushing import flush
+
+        return flush(self, mark_dead=mark_dead, take_over=take_over)

@@ -69,12 +69,16 @@ class UpdateRun:
 
 @attrs.frozen(kw_only=True)
 class LogBatch:
-    """Add params, metric points and tags to a run: as much as one request may carry, all or nothing."""
+    """Add params, metric points and tags to a run: as much as one request may carry, all or nothing.
+
+    Without `may_repeat` it is not sent again after a lost reply: some stores keep a point twice.
+    """
 
     run_id: str | Pending
     params: Texts = immutabledict()
     metrics: tuple[MetricSample, ...] = ()
     tags: Texts = immutabledict()
+    may_repeat: bool = True
 
 
 @attrs.frozen(kw_only=True)

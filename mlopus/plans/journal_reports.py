@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 
 import attrs
 
+from mlopus.errors import MlopusError
 from mlopus.plans.plan import Plan
 
 Fate: TypeAlias = Literal["sent", "refused", "waits", "unsent"]
@@ -46,3 +47,63 @@ class PendingWrite:
     def __str__(self) -> str:
         refused = "" if self.error is None else f"  refused: {self.error}"
         return f"{self.id}  {self.title}{refused}"
+
+
+@attrs.frozen(kw_only=True)
+class FlushedWrite:
+    """What became of a write.
+
+    Attributes:
+        id: Its number on the journal.
+        verb: The verb that was called.
+        title: What it does, in words.
+        fate: "sent": the server has it. "refused": the server does not take it; it stays, with its
+            error. "waits": it depends on one that was not sent. "unsent": nobody answered, or another
+            process is sending it.
+        error: Why it was not sent; None if it was.
+    """
+
+    id: int
+    verb: str
+    title: str
+    fate: Fate
+    error: MlopusError | None = None
+
+    def __str__(self) -> str:
+        why = "" if self.error is None else f": {self.error}"
+        return f"{self.id}  {self.fate:<8} {self.title}{why}"
+
+
+@attrs.frozen(kw_only=True)
+class FlushReport:
+    """What became of each write that waited.
+
+    Attributes:
+        writes: In the order of the journal.
+        ended_runs: Ids of runs that were ended as FAILED, since their process had died.
+
+    Example:
+        >>> import mlopus
+        >>> api = mlopus.testing.in_memory()
+        >>> offline = api.evolve(offline_mode=True, journal=True)
+        >>> exp = offline.get_or_create_exp("demo").unwrap()
+        >>> print(api.flush().unwrap())
+        1  sent     get or create experiment 'demo'
+    """
+
+    writes: tuple[FlushedWrite, ...]
+    ended_runs: tuple[str, ...] = ()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing waits any more of what waited.
+
+        Example:
+            >>> FlushReport(writes=()).is_complete
+            True
+        """
+        return all(write.fate == "sent" for write in self.writes)
+
+    def __str__(self) -> str:
+        ended = (f"run {run_id} ended as FAILED: its process had died" for run_id in self.ended_runs)
+        return "\n".join((*map(str, self.writes), *ended)) or "nothing waits"

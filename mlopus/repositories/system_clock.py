@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from datetime import UTC, datetime
 
 
@@ -24,6 +25,10 @@ class SystemClock:
         with self._lock:
             self._latest = max(self._latest, datetime.now(UTC))
             return self._latest
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(max(0.0, seconds))
 
     def __reduce__(self) -> tuple[type[SystemClock], tuple[()]]:
         return SystemClock, ()

@@ -82,6 +82,7 @@ REFUSED: dict[str, Verb] = {
     ),
     "delete_tags_on_run": lambda api, job, _: api.delete_tags_on_run(job.run_id, ["mlflow"]),
     "end_run": lambda api, job, _: api.end_run(job.run_id),
+    "flush": lambda api, *_: api.flush(),
     "get_exp_url": lambda api, job, _: api.get_exp_url(job.written.exp),
     "get_model_url": lambda api, job, _: api.get_model_url(job.name),
     "get_model_version_url": lambda api, job, _: api.get_model_version_url((job.name, 1)),

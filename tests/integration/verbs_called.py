@@ -58,6 +58,13 @@ def _queued(_: World, api: MlflowApi, __: Path) -> int:
     return or_raise(api.pending())[-1].id
 
 
+def _queued_run(world: World, api: MlflowApi, folder: Path) -> Path:
+    or_raise(api.cache_exp_meta(world.exp))
+    offline = api.evolve(offline_mode=True, journal=True)
+    or_raise(or_raise(offline.start_run(world.exp.id)).log_params(TAGS))
+    return folder
+
+
 def _cached(world: World, api: MlflowApi, folder: Path) -> Path:
     or_raise(api.cache_model_artifact(world.first))
     return folder
@@ -337,6 +344,10 @@ CASES: Mapping[tuple[str, str], Case] = {
             w.new_model(), w.new_run(), write_files(folder / "source")
         ),
         times={"file": len(FILES)},
+    ),
+    ("flush", "nothing waits"): _case(lambda _, api, __: api.flush()),
+    ("flush", "of a new run and its params, the experiment being known"): _case(
+        lambda _, api, __: api.flush(), _queued_run
     ),
     ("pending", ""): _case(lambda _, api, __: api.pending()),
     ("drop", ""): _case(lambda _, api, queued: api.drop(queued), _queued),

@@ -25,7 +25,15 @@ RAISING_HANDLES = {
 }
 BOUND_BY_A_HANDLE = {"exp", "run", "model", "model_version", "parent", "refresh"}
 OF_A_HANDLE_ALONE = {"batch"}
-READS_WITHOUT_A_PLAN = {"metric_history", "open_artifact", "pending", "verify", "cache_report", "hold"}
+READS_WITHOUT_A_PLAN = {
+    "metric_history",
+    "open_artifact",
+    "pending",
+    "flush",
+    "verify",
+    "cache_report",
+    "hold",
+}
 Method = Callable[..., Any]
 
 

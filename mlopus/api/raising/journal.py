@@ -10,7 +10,7 @@ from mlopus.result import or_raise
 
 if TYPE_CHECKING:
     from mlopus.execution.receipts import Receipt
-    from mlopus.plans.journal_reports import PendingWrite
+    from mlopus.plans.journal_reports import FlushReport, PendingWrite
 
 
 class RaisingJournalVerbs(RaisingCore):
@@ -23,3 +23,7 @@ class RaisingJournalVerbs(RaisingCore):
     def drop(self, entry: int) -> Receipt:
         """See `MlflowApi.drop`."""
         return or_raise(self.results.drop(entry))
+
+    def flush(self, mark_dead: bool = False, take_over: bool = False) -> FlushReport:
+        """See `MlflowApi.flush`."""
+        return or_raise(self.results.flush(mark_dead, take_over))

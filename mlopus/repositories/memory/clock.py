@@ -35,5 +35,9 @@ class MemoryClock:
         """Let time pass."""
         self.set(self._now + timedelta(seconds=seconds))
 
+    def sleep(self, seconds: float) -> None:
+        """Let the time pass, at once."""
+        self.advance(max(0.0, seconds))
+
     def __reduce__(self) -> tuple[type[MemoryClock], tuple[datetime]]:
         return MemoryClock, (self._now,)

@@ -131,7 +131,9 @@ class MemoryJournal:
         """Take requests off the queue that were carried out."""
         with self.tables.lock:
             if step.provisional is not None:
-                self.tables.replies[step.provisional] = reply_of(step)
+                reply = self.tables.replies[step.provisional] = reply_of(step)
+                if step.provisional in self.tables.open_runs:
+                    self.tables.open_runs[reply] = self.tables.open_runs.pop(step.provisional)
             self._take_off(step.entry_ids)
         return Success(None)
 

@@ -222,6 +222,10 @@ class SqliteJournal:
                 connection.execute(
                     "UPDATE request SET reply = ? WHERE provisional = ?", (reply, step.provisional)
                 )
+                connection.execute(
+                    "UPDATE OR REPLACE open_run SET run = ? WHERE origin = ? AND run = ?",
+                    (reply, self._origin, step.provisional),
+                )
             return Success(None)
 
         return self._database.write(finish)

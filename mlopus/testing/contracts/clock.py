@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from datetime import UTC
+from datetime import UTC, timedelta
 
 from mlopus.ports.clock import Clock
 
@@ -18,6 +18,16 @@ class ClockContract:
         answers = [clock.now() for _ in range(100)]
 
         assert answers == sorted(answers)
+
+    def test_it_waits_as_long_as_it_is_told(self, clock: Clock) -> None:
+        before = clock.now()
+        clock.sleep(0.02)
+
+        assert clock.now() - before >= timedelta(seconds=0.02)
+
+    def test_it_waits_for_nothing_where_no_time_is_left(self, clock: Clock) -> None:
+        clock.sleep(0)
+        clock.sleep(-5)
 
     def test_a_copy_from_another_process_is_not_behind(self, clock: Clock) -> None:
         before = clock.now()

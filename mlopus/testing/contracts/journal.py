@@ -288,6 +288,17 @@ class JournalContract:
         assert before == [RUN_ID]
         assert case.journal.open_runs(take_over=False).unwrap() == ()
 
+    def test_an_open_run_is_called_as_its_store_calls_it_once_it_is_settled(self, case: JournalCase) -> None:
+        entry_id = case.queue(START)
+        created = RunRecord(id="3f2a", exp_id="7")
+        step = SettleRequests(entry_ids=(entry_id,), provisional=RUN_ID, created=created)
+        case.journal.settle(step).unwrap()
+        before = [run.run_id for run in case.journal.open_runs(take_over=False).unwrap()]
+        case.queue(SetRunStatus(run=RunKey("3f2a"), status=RunStatus.FINISHED, at=LATER), "t2")
+
+        assert before == ["3f2a"]
+        assert case.journal.open_runs(take_over=False).unwrap() == ()
+
     def test_a_run_of_a_process_that_may_live_is_abandoned_only_if_it_is_taken_over(
         self, case: JournalCase
     ) -> None:

@@ -103,7 +103,7 @@ def log_batch_request(run_id: str, batch: LogBatch) -> HttpRequest:
         method="POST",
         path=f"{API}/runs/log-batch",
         body=json_text(body),
-        replay_safe=True,
+        replay_safe=batch.may_repeat,
         missing=Named("run", run_id),
     )
 
