@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import assert_never
 
 import attrs
@@ -32,8 +32,6 @@ from mlopus.plans.copy_steps import (
     CopyStep,
     CopyVersions,
     EndRuns,
-    RunCopy,
-    TreeCopy,
     VersionCopy,
 )
 from mlopus.plans.effects import applied, created_record, latest_points
@@ -44,6 +42,7 @@ from mlopus.plans.pending import known
 from mlopus.plans.simulate_bytes import World
 from mlopus.plans.steps import Bindings
 from mlopus.plans.symbols import content_symbol
+from mlopus.plans.tables import still_empty
 
 
 def simulate_copy(world: World, step: CopyStep) -> tuple[World, Bindings]:
@@ -52,15 +51,13 @@ def simulate_copy(world: World, step: CopyStep) -> tuple[World, Bindings]:
         case CopyRuns():
             return _runs_copied(world, step)
         case CopyFiles():
-            copies = known(step.runs).by_source()
-            for tree in step.trees:
-                world = _with_files(world, tree, copies[tree.source_id].run_id)
-            return world, immutabledict()
+            return _files_copied(world, step), immutabledict()
         case EndRuns():
-            copies = known(step.runs).by_source()
+            copies, held = known(step.runs).by_source(), _held_runs(world)
             for end in step.ends:
-                world = _changed(world, ending(end, copies[end.source_id].run_id))
-            return world, bindings_of(step, RunsEnded(count=len(step.ends)))
+                run_id = copies[end.source_id].run_id
+                held[run_id] = _run_after(held[run_id], ending(end, run_id))
+            return _with_runs(world, held), bindings_of(step, RunsEnded(count=len(step.ends)))
         case CopyVersions():
             return _versions_copied(world, step)
         case _:
@@ -115,64 +112,60 @@ def _with_target(world: World, target: Holdings) -> World:
     return world.evolve(attrs.evolve(world.facts, copying=copying))
 
 
+def _held_runs(world: World) -> dict[str, HeldRun]:
+    return {run.record.id: run for run in _copying(world).target.runs}
+
+
+def _with_runs(world: World, held: Mapping[str, HeldRun]) -> World:
+    return _with_target(world, attrs.evolve(_copying(world).target, runs=tuple(held.values())))
+
+
 def _runs_copied(world: World, step: CopyRuns) -> tuple[World, Bindings]:
-    copies = CopiedRuns(runs=step.there).by_source()
-    created, limits = 0, world.facts.tracking.limits
+    copies, held = CopiedRuns(runs=step.there).by_source(), _held_runs(world)
+    by_operation = {run.record.tags.get(OPERATION_TAG): run.record for run in held.values()}
+    created = 0
     for run in step.runs:
         if run.run_id is None:
-            world, record, is_new = _created(world, step, run, copies)
+            record = by_operation.get(run.operation_id)
+            if record is None:
+                record = _created(world, creation(step, run, copies), run.source_id)
+                held[record.id] = HeldRun(record=record, tree=RemoteTree(listed_at=world.facts.now))
+                created += 1
             copies[run.source_id] = CopiedRun(source_id=run.source_id, run_id=record.id, repo=record.repo)
-            created += is_new
-        for change in logging(run, copies[run.source_id].run_id, copies, limits):
-            world = _changed(world, change)
+        run_id = copies[run.source_id].run_id
+        for change in logging(run, run_id, copies, world.facts.tracking.limits):
+            held[run_id] = _run_after(held[run_id], change)
+    in_order = tuple(copies[source_id] for source_id in sorted(copies))
     points = sum(len(run.points) for run in step.runs)
-    outcome = RunsCopied(runs=in_order(copies.values()), created=created, point_count=points)
-    return world, bindings_of(step, outcome)
+    outcome = RunsCopied(runs=CopiedRuns(runs=in_order), created=created, point_count=points)
+    return _with_runs(world, held), bindings_of(step, outcome)
 
 
-def in_order(copies: Iterable[CopiedRun]) -> CopiedRuns:
-    """Copies, sorted by their sources."""
-    return CopiedRuns(runs=tuple(sorted(copies, key=lambda copied: copied.source_id)))
-
-
-def _created(
-    world: World, step: CopyRuns, run: RunCopy, copies: Mapping[str, CopiedRun]
-) -> tuple[World, RunRecord, bool]:
-    target = _copying(world).target
-    for other in target.runs:
-        if other.record.tags.get(OPERATION_TAG) == run.operation_id:
-            return world, other.record, False
-    change: CreateRun = creation(step, run, copies)
-    name = f"<copy of run {run.source_id}>"
+def _created(world: World, change: CreateRun, source_id: str) -> RunRecord:
+    name = f"<copy of run {source_id}>"
     record = created_record(change, id=name, now=world.facts.now, artifact_uri=f"<artifacts of {name}>")
     assert isinstance(record, RunRecord)  # noqa: S101 (what such a change creates)
-    held = HeldRun(record=record, tree=RemoteTree(listed_at=world.facts.now))
-    return _with_target(world, attrs.evolve(target, runs=(*target.runs, held))), record, True
+    return record
 
 
-def _with_files(world: World, copied: TreeCopy, run_id: str) -> World:
+def _files_copied(world: World, step: CopyFiles) -> World:
     """Both sides after files were copied: their digests are known then, of the source's files too."""
-    told = {file.file.path: _told(copied.source_url, file.file) for file in copied.files}
-    copying = _copying(world)
-    now = world.facts.now
+    copying, copies = _copying(world), known(step.runs).by_source()
+    held = _held_runs(world)
+    told: dict[str, dict[str, RemoteFile]] = {}
+    for tree in step.trees:
+        files = {one.file.path: _told(tree.source_url, one.file) for one in tree.files}
+        told[tree.source_url] = files
+        run_id = copies[tree.source_id].run_id
+        there = held[run_id].tree or RemoteTree(listed_at=world.facts.now)
+        folders = tree.empty_folders if copying.target.keeps_folders else ()
+        held[run_id] = attrs.evolve(held[run_id], tree=_with_added(there, tree.path, files, folders))
     source = attrs.evolve(
         copying.source,
-        runs=tuple(_told_run(run, copied, told) for run in copying.source.runs),
-        versions=tuple(_told_version(version, copied, told) for version in copying.source.versions),
+        runs=tuple(_told_run(run, told) for run in copying.source.runs),
+        versions=tuple(_told_version(version, told) for version in copying.source.versions),
     )
-    keeps = copying.target.keeps_folders
-    added = {
-        join_path(copied.path, path): attrs.evolve(file, path=join_path(copied.path, path), validator=None)
-        for path, file in told.items()
-    }
-    folders = tuple(join_path(copied.path, folder) for folder in copied.empty_folders) if keeps else ()
-    runs = tuple(
-        attrs.evolve(run, tree=_with_added(run.tree or RemoteTree(listed_at=now), added, folders))
-        if run.record.id == run_id
-        else run
-        for run in copying.target.runs
-    )
-    target = attrs.evolve(copying.target, runs=runs)
+    target = attrs.evolve(copying.target, runs=tuple(held.values()))
     return world.evolve(attrs.evolve(world.facts, copying=CopyFacts(source=source, target=target)))
 
 
@@ -180,27 +173,32 @@ def _told(url: str, file: RemoteFile) -> RemoteFile:
     return attrs.evolve(file, sha256=file.sha256 or content_symbol(url, file))
 
 
-def _told_run(run: HeldRun, copied: TreeCopy, told: Mapping[str, RemoteFile]) -> HeldRun:
-    is_it = run.record.id == copied.source_id and run.record.repo == copied.source_url
-    return run if not is_it or run.tree is None else attrs.evolve(run, tree=_with_told(run.tree, told))
+def _told_run(run: HeldRun, told: Mapping[str, Mapping[str, RemoteFile]]) -> HeldRun:
+    files = told.get(run.record.repo)
+    return run if files is None or run.tree is None else attrs.evolve(run, tree=_with_told(run.tree, files))
 
 
-def _told_version(version: HeldVersion, copied: TreeCopy, told: Mapping[str, RemoteFile]) -> HeldVersion:
-    if version.tree is None or version.url != copied.source_url:
+def _told_version(version: HeldVersion, told: Mapping[str, Mapping[str, RemoteFile]]) -> HeldVersion:
+    files = told.get(version.url)
+    if files is None or version.tree is None:
         return version
-    return attrs.evolve(version, tree=_with_told(version.tree, told))
+    return attrs.evolve(version, tree=_with_told(version.tree, files))
 
 
 def _with_told(tree: RemoteTree, told: Mapping[str, RemoteFile]) -> RemoteTree:
     return attrs.evolve(tree, files=tuple(told.get(file.path, file) for file in tree.files))
 
 
-def _with_added(tree: RemoteTree, added: Mapping[str, RemoteFile], folders: tuple[str, ...]) -> RemoteTree:
-    files = {**{file.path: file for file in tree.files}, **added}
+def _with_added(
+    tree: RemoteTree, path: str, added: Mapping[str, RemoteFile], folders: tuple[str, ...]
+) -> RemoteTree:
+    files = {file.path: file for file in tree.files}
+    for below, file in added.items():
+        whole = join_path(path, below)
+        files[whole] = attrs.evolve(file, path=whole, validator=None)
+    empty = {*tree.empty_folders, *(join_path(path, folder) for folder in folders)}
     return attrs.evolve(
-        tree,
-        files=tuple(files[path] for path in sorted(files)),
-        empty_folders=tuple(sorted({*tree.empty_folders, *folders})),
+        tree, files=tuple(files[path] for path in sorted(files)), empty_folders=still_empty(empty, files)
     )
 
 
