@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import os.path
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import attrs
 from immutabledict import immutabledict
+
+if TYPE_CHECKING:
+    from mlopus.execution.progress import Progress
 
 AuthCallable: TypeAlias = Callable[[str, str, Mapping[str, str]], Mapping[str, str]]
 """(method, URL, headers) to the headers to add; asked before every request to the tracking origin."""
@@ -24,10 +27,20 @@ def _at_least_one(_: object, attribute: attrs.Attribute[Any], value: int | None)
         raise ValueError(f"{attribute.name} is {value!r}, and must be 1 or more")
 
 
-def _one_of(*choices: str) -> Callable[[object, attrs.Attribute[Any], str], None]:
-    def check(_: object, attribute: attrs.Attribute[Any], value: str) -> None:
+def _one_of(*choices: str) -> Callable[[object, attrs.Attribute[Any], object], None]:
+    def check(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
         if value not in choices:
             raise ValueError(f"{attribute.name} is {value!r}, and must be one of {', '.join(choices)}")
+
+    return check
+
+
+def _callable_or_one_of(*choices: str) -> Callable[[object, attrs.Attribute[Any], object], None]:
+    is_one = _one_of(*choices)
+
+    def check(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        if not callable(value):
+            is_one(instance, attribute, value)
 
     return check
 
@@ -85,7 +98,9 @@ class Settings:
         concurrency: Files moved at once, 1 or more; None is 4 on this disk, 16 through the server's
             proxy, 8 elsewhere.
         progress: "auto" shows a bar for 8 MiB and more on terminals and in notebooks, "on" always,
-            "off" never.
+            "off" never. A function is called with `mlopus.execution.progress.Progress` values as a
+            plan is executed: at its beginning, at most ten times a second, and at its end; one at a
+            time, on any thread. What it raises ends the transfer, and reaches the caller.
         text_codec: How nested values become text: "plain", or "mlopus-1" as mlOpus 1.x did.
 
     Raises:
@@ -134,8 +149,8 @@ class Settings:
     scheme_map: immutabledict[str, str] = attrs.field(factory=immutabledict, converter=_frozen)
     grace_s: float = attrs.field(default=24 * 3600.0, validator=_at_least_zero)
     concurrency: int | None = attrs.field(default=None, validator=_at_least_one)
-    progress: Literal["auto", "on", "off"] = attrs.field(
-        default="auto", validator=_one_of("auto", "on", "off")
+    progress: Literal["auto", "on", "off"] | Callable[[Progress], object] = attrs.field(
+        default="auto", validator=_callable_or_one_of("auto", "on", "off")
     )
     text_codec: Literal["plain", "mlopus-1"] = attrs.field(
         default="plain", validator=_one_of("plain", "mlopus-1")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, ParamSpec, Protocol, TypeVar
 
 from mlopus.errors import MlopusError
 from mlopus.result import Failure, Result, Success
 
 T = TypeVar("T")
 U = TypeVar("U")
+P = ParamSpec("P")
 
 LONGEST_STOP_S: Final = 0.5
 """How long Ctrl-C waits for threads; one that still hears nothing from a socket is left behind."""
@@ -33,6 +34,20 @@ def stop_if_told() -> None:
     crew = _crews.mine
     if crew is not None and crew.is_stopped:
         raise WorkStoppedError
+
+
+def as_own_crew(work: Callable[P, U]) -> Callable[P, U]:
+    """The same work, to be done on other threads for the crew of this one: it stops when they do."""
+    crew = _crews.mine
+
+    def joined(*args: P.args, **kwargs: P.kwargs) -> U:
+        before, _crews.mine = _crews.mine, crew
+        try:
+            return work(*args, **kwargs)
+        finally:
+            _crews.mine = before
+
+    return joined
 
 
 def for_each(

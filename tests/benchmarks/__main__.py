@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import hits, place, runs, s3, search, startup, wire
+from tests.benchmarks import growth, hits, place, proxy, runs, s3, search, startup, wire
 
 BENCHMARKS = {
     "startup": startup.main,
@@ -14,6 +14,8 @@ BENCHMARKS = {
     "s3": s3.main,
     "search": search.main,
     "wire": wire.main,
+    "proxy": proxy.main,
+    "growth": growth.main,
 }
 
 

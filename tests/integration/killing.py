@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 
-def killed(folder: Path, scenario: str, *, random_kills: int) -> dict[str, int]:
-    """What came of killing an act at every point and at random moments; the seed is printed."""
+def killed(folder: Path, scenario: str, *, random_kills: int, most_points: int = 1000) -> dict[str, int]:
+    """What came of killing an act at points and at random moments; the seed is printed."""
     seed = random.randrange(2**32)  # noqa: S311 (nothing is kept secret)
     print(f"{scenario}: seed {seed}")  # noqa: T201 (to try the same again)
     done = subprocess.run(
@@ -22,6 +22,7 @@ def killed(folder: Path, scenario: str, *, random_kills: int) -> dict[str, int]:
             str(folder / "state"),
             str(seed),
             str(random_kills),
+            str(most_points),
         ],
         capture_output=True,
         text=True,

@@ -1,8 +1,8 @@
-"""Kills a process at every point of an act and at random moments, and looks at what is left.
+"""Kills a process at points of an act and at random moments, and looks at what is left.
 
 Run as a program, in a process of its own without threads, since it forks:
-`python -m tests.integration.kills <scenario> <folder> <seed> <random kills>`. It prints a summary as
-JSON and fails with a traceback at the first state that is neither the old nor the new one.
+`python -m tests.integration.kills <scenario> <folder> <seed> <random kills> <most points>`. It prints a
+summary as JSON and fails with a traceback at the first state that is neither the old nor the new one.
 
 A point is an event that Python audits (opening, renaming, linking, removing, …), or a statement of SQLite:
 the child dies by its own SIGKILL just before the one, just after the other.
@@ -22,24 +22,25 @@ from types import FrameType
 
 from tests.integration.kill_scenarios import SCENARIOS, Scenario
 from tests.integration.kill_store_scenarios import STORE_SCENARIOS
+from tests.integration.kill_transfers import TRANSFER_SCENARIOS
 
-AUDITED = ("open", "os.", "shutil.", "sqlite3.")
+AUDITED = ("open", "os.", "shutil.", "socket.", "sqlite3.")
 STATEMENTS = ("execute", "executemany", "executescript")
-ALL: dict[str, Callable[[str], Scenario]] = {**SCENARIOS, **STORE_SCENARIOS}
+ALL: dict[str, Callable[[str], Scenario]] = {**SCENARIOS, **STORE_SCENARIOS, **TRANSFER_SCENARIOS}
 
 
-def main(name: str, folder: str, seed: int, random_kills: int) -> dict[str, object]:
-    """Kill at every point, then at random moments; the states that were found, counted."""
+def main(name: str, folder: str, seed: int, random_kills: int, most_points: int) -> dict[str, object]:
+    """Kill at every point, or at so many of them, then at random moments; the states found, counted."""
     make = ALL[name]
     total, seconds = _measured(make, folder)
     found = {"old": 0, "new": 0}
     died_at = 0
-    for point in range(1, total + 1):
+    moments = random.Random(seed)  # noqa: S311 (nothing is kept secret)
+    for point in sorted(moments.sample(range(1, total + 1), min(total, most_points))):
         state = _after_kill(make, folder, lambda scenario, point=point: _dying_at(point, scenario))
         if state is not None:  # with threads, the number of points is not always the same
             died_at += 1
             found[state] += 1
-    moments = random.Random(seed)  # noqa: S311 (nothing is kept secret)
     while sum(found.values()) < died_at + random_kills:  # what was done before the kill does not count
         delay = moments.uniform(0, seconds)
         state = _after_kill(make, folder, lambda scenario, delay=delay: _killed_after(delay, scenario))
@@ -134,4 +135,4 @@ class _Counter:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))))  # noqa: T201
+    print(json.dumps(main(sys.argv[1], sys.argv[2], *map(int, sys.argv[3:]))))  # noqa: T201

@@ -191,7 +191,8 @@ class Transport:
         """
         url = self.endpoint.url_of(request.target, host)
         for _ in range(MAX_REDIRECTS + 1):
-            incoming = self._send(request, url, headers, content)
+            is_home = origin_of(url) == self.endpoint.origin
+            incoming = self._send(request, url, headers, content, is_home=is_home)
             if isinstance(incoming, Fault) or incoming.status not in _REDIRECTS:
                 return incoming
             location = incoming.headers.get("location", "")
@@ -204,12 +205,30 @@ class Transport:
             url = target
         return Fault(error=self._misdirected(request, url, "it redirects again and again to"), is_final=True)
 
+    def open_signed(
+        self, request: HttpRequest, url: str, *, headers: Mapping[str, str], content: bytes | None = None
+    ) -> Incoming | Fault:
+        """One try at a URL that the server gave and that lets in whoever has it. No redirect is followed.
+
+        What is told to the server is not told there, even if it is at the same address; nor is an
+        encrypted way left for an open one.
+        """
+        origin, home = origin_of(url), self.endpoint.origin
+        if origin is None or (home is not None and home[0] == "https" != origin[0]):
+            return Fault(error=self._misdirected(request, url, "it names"), is_final=True)
+        return self._send(request, url, headers, content, is_home=False)
+
     def _send(
-        self, request: HttpRequest, url: str, headers: Mapping[str, str], content: Content | None
+        self,
+        request: HttpRequest,
+        url: str,
+        headers: Mapping[str, str],
+        content: Content | None,
+        *,
+        is_home: bool,
     ) -> Incoming | Fault:
         from mlopus.repositories.mlflow.exchange import send  # noqa: PLC0415 (loads httpx)
 
-        is_home = origin_of(url) == self.endpoint.origin
         sent = {"User-Agent": "mlopus", **headers}
         if is_home:
             added = provided_headers(self._providers.get()) if self.asks_plugins else {}

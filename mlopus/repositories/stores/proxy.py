@@ -10,7 +10,7 @@ import attrs
 from immutabledict import immutabledict
 
 from mlopus.domain.entities import ArtifactEntry
-from mlopus.domain.manifest import RemoteFile, RemoteTree, Validators
+from mlopus.domain.manifest import LocalFile, RemoteFile, RemoteTree, Validators
 from mlopus.domain.paths import base_name, join_path, relative_path
 from mlopus.errors import MlopusError, NotFound, Unavailable
 from mlopus.plans.facts import StoreFacts
@@ -19,9 +19,12 @@ from mlopus.ports.meter import Meter
 from mlopus.ports.streams import Kept, TreeSink, TreeSource
 from mlopus.repositories.mlflow.transport import Transport
 from mlopus.repositories.parallel import for_each
+from mlopus.repositories.process_local import PerProcess
 from mlopus.repositories.stores.listing import folder_of, tree_of
+from mlopus.repositories.stores.proxy_direct import LARGE_BYTES, Abilities, upload_in_parts
 from mlopus.repositories.stores.proxy_listing import list_files, list_one
 from mlopus.repositories.stores.proxy_reader import ProxyReader
+from mlopus.repositories.stores.proxy_signed import Direct, SignedFile
 from mlopus.repositories.stores.proxy_upload import upload_file
 from mlopus.repositories.stores.transfers import CHUNK_BYTES, PIECE_BYTES, Opened, receive
 from mlopus.result import Failure, Result, Success, collect, mapped
@@ -33,9 +36,12 @@ from mlopus.wire.mlflow.artifacts import (
     proxy_root,
     uploadable,
 )
+from mlopus.wire.mlflow.direct import DOWNLOADS, UPLOADS
 from mlopus.wire.mlflow.http import HttpReply
 
 DEFAULT_CONCURRENCY: Final = 16
+LARGE_AT_ONCE: Final = 4
+"""Large files are moved after the small ones, a few at a time: each has several requests under way."""
 RESTARTS: Final = 3
 """How often a file is begun anew whose stream broke and could not go on."""
 _INTERNAL_ERROR: Final = 500
@@ -55,6 +61,9 @@ class MlflowArtifactsStore:
 
     transport: Transport
     concurrency: int | None = None
+    _abilities: PerProcess[Abilities] = attrs.field(
+        factory=lambda: PerProcess(Abilities), eq=False, repr=False, alias="abilities"
+    )
 
     @property
     def _workers(self) -> int:
@@ -104,27 +113,37 @@ class MlflowArtifactsStore:
         root = proxy_root(url)
         if isinstance(root, Failure):
             return root
-        work = partial(self._fetch_one, url, root.unwrap(), sink)
-        fetched = for_each(work, files, min(self._workers, len(files)))
-        if isinstance(fetched, Failure):
-            return fetched
-        said = {path: etag for path, etag in fetched.unwrap() if etag is not None}
+        small = tuple(file for file in files if not _is_large(file.size_bytes))
+        large = tuple(file for file in files if _is_large(file.size_bytes))
+        said: dict[str, str] = {}
+        with Direct.opened() as direct:
+            work = partial(self._fetch_one, url, root.unwrap(), sink, direct)
+            for some, workers in ((small, self._workers), (large, min(self._workers, LARGE_AT_ONCE))):
+                fetched = for_each(work, some, min(workers, len(some)))
+                if isinstance(fetched, Failure):
+                    return fetched
+                said |= {path: etag for path, etag in fetched.unwrap() if etag is not None}
         return Success(immutabledict(said))
 
     def _fetch_one(
-        self, url: str, root: ProxyRoot, sink: TreeSink, file: RemoteFile
+        self, url: str, root: ProxyRoot, sink: TreeSink, direct: Direct, file: RemoteFile
     ) -> Result[tuple[str, str | None], MlopusError]:
-        received = self._receive(url, root, sink, file)
+        received = self._receive(url, root, sink, direct, file)
         for _ in range(RESTARTS):
             if isinstance(received, Success) or not isinstance(received.failure(), Unavailable):
                 break
-            received = self._receive(url, root, sink, file)
+            received = self._receive(url, root, sink, direct, file)
         return received
 
     def _receive(
-        self, url: str, root: ProxyRoot, sink: TreeSink, file: RemoteFile
+        self, url: str, root: ProxyRoot, sink: TreeSink, direct: Direct, file: RemoteFile
     ) -> Result[tuple[str, str | None], MlopusError]:
         def open_at(kept: Kept | None) -> Result[Opened, MlopusError]:
+            if root.host is None and _is_large(file.size_bytes) and self._offers(DOWNLOADS):
+                signed = SignedFile.found(self.transport, join_path(root.path, file.path), file)
+                found = None if signed is None else signed.opened(kept, direct)
+                if found is not None:
+                    return Success(found)
             opened = self._open(root, file.path, kept)
             if isinstance(opened, Failure):
                 return opened
@@ -160,14 +179,31 @@ class MlflowArtifactsStore:
 
         def send(item: tuple[UploadFile, str]) -> Result[tuple[str, str | None], MlopusError]:
             upload, name = item
-            etag = upload_file(self.transport, root.unwrap().host, name, upload.file, source)
-            return etag if isinstance(etag, Failure) else Success((upload.file.path, etag.unwrap()))
+            sent = self._send_one(root.unwrap(), name, upload.file, source)
+            return mapped(sent, lambda etag: (upload.file.path, etag))
 
         work = tuple(zip(step.files, names.unwrap(), strict=True))
-        sent = for_each(send, work, min(self._workers, len(work)))
-        if isinstance(sent, Failure):
-            return sent
-        return Success(immutabledict({path: etag for path, etag in sent.unwrap() if etag is not None}))
+        small = tuple(item for item in work if not _is_large(item[0].file.size_bytes))
+        large = tuple(item for item in work if _is_large(item[0].file.size_bytes))
+        said: dict[str, str] = {}
+        for some, workers in ((small, self._workers), (large, min(self._workers, LARGE_AT_ONCE))):
+            sent = for_each(send, some, min(workers, len(some)))
+            if isinstance(sent, Failure):
+                return sent
+            said |= {path: etag for path, etag in sent.unwrap() if etag is not None}
+        return Success(immutabledict(said))
+
+    def _send_one(
+        self, root: ProxyRoot, name: str, file: LocalFile, source: TreeSource
+    ) -> Result[str | None, MlopusError]:
+        if root.host is None and "/" in name and _is_large(file.size_bytes) and self._offers(UPLOADS):
+            sent = upload_in_parts(self.transport, name, file, source)
+            if sent is not None:
+                return mapped(sent, lambda _: None)
+        return upload_file(self.transport, root.host, name, file, source)
+
+    def _offers(self, ability: str) -> bool:
+        return self._abilities.get().has(ability, self.transport)
 
     def remove(self, url: str, paths: tuple[str, ...]) -> Result[int, MlopusError]:
         """Remove those of the files that are there: the server removes folders as readily."""
@@ -203,3 +239,7 @@ class MlflowArtifactsStore:
     def local_source(self, url: str) -> TreeSource | None:  # noqa: ARG002 (no URL of this store is on this disk)
         """None: the files are the server's."""
         return None
+
+
+def _is_large(size_bytes: int | None) -> bool:
+    return size_bytes is not None and size_bytes >= LARGE_BYTES

@@ -1,0 +1,112 @@
+"""Two thousand small files through a real MLflow server's artifact proxy: mlopus beside MLflow's own client.
+
+Both bring the same files from the same server into new folders. MLflow's client runs in its own process,
+and measures itself there, so that neither start-up nor imports count on either side.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import attrs
+
+import mlopus
+from tests.servers.mlflow_server import MlflowServer, running_server
+
+FILES = 2000
+FOLDERS = 20
+FILE_BYTES = 4096
+ROUNDS = 3
+BAR = 3.0
+
+_MLFLOW = """
+import json, os, shutil, sys, time
+os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
+import mlflow
+uri, run, folder, rounds = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
+mlflow.set_tracking_uri(uri)
+taken = []
+for _ in range(rounds):
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(folder)
+    began = time.perf_counter()
+    mlflow.artifacts.download_artifacts(run_id=run, artifact_path="model", dst_path=folder)
+    taken.append(time.perf_counter() - began)
+print(json.dumps(taken))
+"""
+
+
+@attrs.frozen
+class Compared:
+    """Seconds of both, medians, and what mlopus asked."""
+
+    mlflow_s: float
+    mlopus_s: float
+    requests: int
+
+    @property
+    def ratio(self) -> float:
+        """How many times as long MLflow's client takes."""
+        return self.mlflow_s / self.mlopus_s
+
+
+def published(server: MlflowServer, folder: Path, files: int) -> str:
+    """A run that has that many small files under `model`."""
+    for number in range(files):
+        path = folder / "model" / f"part-{number % FOLDERS:03}" / f"file-{number:05}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(number.to_bytes(8, "big") * (FILE_BYTES // 8))
+    api = mlopus.connect(server.uri, cache_dir=folder / "of-writer", progress="off").raising
+    run = api.create_run(api.get_or_create_exp("benchmark"))
+    run.log_artifact(folder / "model", "model", use_cache=False)
+    return run.id
+
+
+def by_mlflow(server: MlflowServer, run_id: str, folder: Path, rounds: int) -> list[float]:
+    """How long MLflow's client takes, each round anew."""
+    command = [str(server.python), "-c", _MLFLOW, server.uri, run_id, str(folder / "by-mlflow"), str(rounds)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    taken: list[float] = json.loads(done.stdout.splitlines()[-1])
+    return taken
+
+
+def by_mlopus(server: MlflowServer, run_id: str, folder: Path) -> tuple[float, int]:
+    """How long mlopus takes to have the files in a new cache, hashed and committed; and its requests."""
+    cache = folder / "by-mlopus"
+    shutil.rmtree(cache, ignore_errors=True)
+    api = mlopus.connect(server.uri, cache_dir=cache, progress="off")
+    began = time.perf_counter()
+    receipt = api.execute(api.plan.cache_run_artifact(run_id, "model").unwrap()).unwrap()
+    return time.perf_counter() - began, receipt.requests
+
+
+def measure(server: MlflowServer, run_id: str, folder: Path, rounds: int) -> Compared:
+    """Both, by turns."""
+    mlflow_s: list[float] = []
+    mlopus_s: list[float] = []
+    requests = 0
+    by_mlopus(server, run_id, folder)  # warms the server
+    for _ in range(rounds):
+        mlflow_s += by_mlflow(server, run_id, folder, 1)
+        taken, requests = by_mlopus(server, run_id, folder)
+        mlopus_s.append(taken)
+    return Compared(statistics.median(mlflow_s), statistics.median(mlopus_s), requests)
+
+
+def main() -> None:
+    """Print the comparison."""
+    with tempfile.TemporaryDirectory() as name, running_server(Path(name) / "server") as server:
+        folder = Path(name)
+        row = measure(server, published(server, folder, FILES), folder, ROUNDS)
+    verdict = "within" if row.ratio >= BAR else "UNDER"
+    print(f"{FILES:,} files of {FILE_BYTES:,} bytes through the proxy, medians of {ROUNDS} rounds")
+    print(
+        f"  mlflow.artifacts.download_artifacts {row.mlflow_s:6.2f} s   mlopus {row.mlopus_s:6.2f} s", end=""
+    )
+    print(f"   {row.ratio:5.2f} x   {verdict} the bar of {BAR} x   {row.requests} requests")
