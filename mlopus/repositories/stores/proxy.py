@@ -128,30 +128,41 @@ class MlflowArtifactsStore:
     def _fetch_one(
         self, url: str, root: ProxyRoot, sink: TreeSink, direct: Direct, file: RemoteFile
     ) -> Result[tuple[str, str | None], MlopusError]:
-        received = self._receive(url, root, sink, direct, file)
         for _ in range(RESTARTS):
+            received, has_begun = self._receive(url, root, sink, direct, file)
             if isinstance(received, Success) or not isinstance(received.failure(), Unavailable):
-                break
-            received = self._receive(url, root, sink, direct, file)
-        return received
+                return received
+            if not has_begun:  # it was asked for as often as a request may be
+                return received
+        return self._receive(url, root, sink, direct, file)[0]
 
     def _receive(
         self, url: str, root: ProxyRoot, sink: TreeSink, direct: Direct, file: RemoteFile
-    ) -> Result[tuple[str, str | None], MlopusError]:
+    ) -> tuple[Result[tuple[str, str | None], MlopusError], bool]:
+        """One try at a file, and whether its bytes began to come."""
+        opened_readers: list[Opened] = []
+
         def open_at(kept: Kept | None) -> Result[Opened, MlopusError]:
-            if root.host is None and _is_large(file.size_bytes) and self._offers(DOWNLOADS):
-                signed = SignedFile.found(self.transport, join_path(root.path, file.path), file)
-                found = None if signed is None else signed.opened(kept, direct)
-                if found is not None:
-                    return Success(found)
-            opened = self._open(root, file.path, kept)
-            if isinstance(opened, Failure):
-                return opened
-            reader = opened.unwrap()
-            return Success(Opened(io.BufferedReader(reader, PIECE_BYTES), reader.etag, reader.offset))
+            opened = self._opened_at(root, file, direct, kept)
+            opened_readers.extend([opened.unwrap()] if isinstance(opened, Success) else [])
+            return opened
 
         received = receive(open_at, file, sink, self.transport.meter, place=url)
-        return mapped(received, lambda etag: (file.path, etag))
+        return mapped(received, lambda etag: (file.path, etag)), bool(opened_readers)
+
+    def _opened_at(
+        self, root: ProxyRoot, file: RemoteFile, direct: Direct, kept: Kept | None
+    ) -> Result[Opened, MlopusError]:
+        if root.host is None and _is_large(file.size_bytes) and self._offers(DOWNLOADS):
+            signed = SignedFile.found(self.transport, join_path(root.path, file.path), file)
+            found = None if signed is None else signed.opened(kept, direct)
+            if found is not None:
+                return Success(found)
+        opened = self._open(root, file.path, kept)
+        if isinstance(opened, Failure):
+            return opened
+        reader = opened.unwrap()
+        return Success(Opened(io.BufferedReader(reader, PIECE_BYTES), reader.etag, reader.offset))
 
     def _open(self, root: ProxyRoot, path: str, kept: Kept | None = None) -> Result[ProxyReader, MlopusError]:
         whole_path = join_path(root.path, path)
