@@ -14,8 +14,7 @@ from tests.servers.mlflow_server import MlflowServer
 
 def case_on(server: MlflowServer) -> TrackingCase:
     tracking = MlflowTracking(uri=server.uri, username=server.username, password=server.password)
-    is_3 = not server.version.startswith("2.")
-    return TrackingCase(tracking=tracking, untags_experiments=is_3, unaliases_deleted=is_3)
+    return TrackingCase(tracking=tracking, untags_experiments=not server.version.startswith("2."))
 
 
 @pytest.mark.server

@@ -70,14 +70,11 @@ class TrackingCase:
         tracking: The store.
         text_codec: How the store's searches read texts.
         untags_experiments: Whether it can delete tags of experiments, as servers before MLflow 3.2 cannot.
-        unaliases_deleted: Whether the aliases of a deleted version go with it; MLflow 2 leaves them to their
-            model, naming nothing.
     """
 
     tracking: Tracking
     text_codec: str = "plain"
     untags_experiments: bool = True
-    unaliases_deleted: bool = True
 
     def send(self, change: TrackingChange) -> Record | None:
         """Make a change that must succeed."""
