@@ -11,11 +11,11 @@ from mlopus.api.calls import Call
 from mlopus.api.core import ApiCore
 from mlopus.api.gathering import cached_facts, locate
 from mlopus.domain.entities import ArtifactEntry
-from mlopus.domain.keys import kind_of
 from mlopus.domain.manifest import Manifest, RemoteTree
 from mlopus.domain.paths import base_name, join_path, join_url, path_below
 from mlopus.errors import MlopusError, NotCached, NotFound
 from mlopus.plans.requests import ArtifactOf, GetArtifact
+from mlopus.plans.verbs import artifact_in_words
 from mlopus.result import Failure, Result, Success, mapped
 
 
@@ -46,7 +46,7 @@ def list_artifact(
 
 
 def open_file(api: ApiCore, artifact: Result[Call, MlopusError]) -> Result[BinaryIO, MlopusError]:
-    """One file: from the newest entry that covers it, else from its store."""
+    """One file: from the newest entry that covers it, else, or where that lacks it, from its store."""
     artifact = api.call_as_now(artifact)
     if isinstance(artifact, Failure):
         return artifact
@@ -55,13 +55,17 @@ def open_file(api: ApiCore, artifact: Result[Call, MlopusError]) -> Result[Binar
     if isinstance(facts, Failure):
         return facts
     location, cache = facts.unwrap()
+    is_covered = False
     for entry in cache.entries:
         below = path_below(location.path, entry.path)
-        if below is not None:
+        if below is not None and not is_covered:
+            is_covered = True
             tree = api.repositories.artifacts.tree(entry.tree_key)
-            return tree if isinstance(tree, Failure) else tree.unwrap().open(below)
+            opened = tree if isinstance(tree, Failure) else tree.unwrap().open(below)
+            if isinstance(opened, Success) or not isinstance(opened.failure(), NotFound):
+                return opened
     if api.settings.offline_mode and not api.settings.pull_artifacts_in_offline_mode:
-        return Failure(_not_cached(api, wanted))
+        return Failure(_not_in_what_is_cached(wanted) if is_covered else _not_cached(api, wanted))
     located = locate(call, wanted, api.repositories, api.settings, api.recent_parents)
     if isinstance(located, Failure):
         return located
@@ -74,8 +78,12 @@ def _wanted(call: Call) -> ArtifactOf:
 
 
 def _not_cached(api: ApiCore, wanted: ArtifactOf) -> NotCached:
-    kind = f"artifact of {kind_of(wanted.owner)} {wanted.owner},"
-    return NotCached(kind=kind, key=wanted.path, place=str(api.repositories.tracking.origin))
+    place = f"the cache of {api.repositories.tracking.origin}"
+    return NotCached(kind="artifact", key=artifact_in_words(wanted), place=place)
+
+
+def _not_in_what_is_cached(wanted: ArtifactOf) -> NotFound:
+    return NotFound(kind="artifact", key=artifact_in_words(wanted), place="what is cached of it")
 
 
 def _cached_manifest(api: ApiCore, call: Call, wanted: ArtifactOf) -> Result[Manifest, MlopusError]:
@@ -91,7 +99,7 @@ def _cached_manifest(api: ApiCore, call: Call, wanted: ArtifactOf) -> Result[Man
                 return manifest
             part = manifest.unwrap().subtree(below)
             if part is None:
-                return Failure(NotFound(kind="artifact", key=wanted.path, place="what is cached of it"))
+                return Failure(_not_in_what_is_cached(wanted))
             return Success(part)
     return Failure(_not_cached(api, wanted))
 

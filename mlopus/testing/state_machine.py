@@ -1,8 +1,8 @@
 """A state machine that uses an API at random, and a model of plain dicts that predicts every answer.
 
-Rules publish, log, register, cache, get, list, place, clean, tamper, go offline and online, open anew
-and look from a fork, on paths that overlap. What the model predicts is compared by value, failures too.
-Needs the extra `testing`.
+Rules publish, log, register, cache, get, list, open, place, pin, evict, clean, tamper, verify, go offline
+and online, open anew and look from a fork, on paths that overlap; another client publishes meanwhile.
+What the model predicts is compared by value, failures too. Needs the extra `testing`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from hypothesis.stateful import invariant, rule, run_state_machine_as_test
 
 from mlopus.testing.machine.artifacts import ArtifactRules
 from mlopus.testing.machine.base import OpenApi, runs
+from mlopus.testing.machine.keeping import KeepingRules
 from mlopus.testing.machine.metadata import MetadataRules
 
 __all__ = ["ApiMachine", "OpenApi", "run_state_machine"]
@@ -72,7 +73,7 @@ def run_state_machine(
     return len(taken)
 
 
-class ApiMachine(MetadataRules, ArtifactRules):
+class ApiMachine(MetadataRules, ArtifactRules, KeepingRules):
     """Does to an API and to the model the same, and compares what both answer."""
 
     @rule(offline=st.booleans())

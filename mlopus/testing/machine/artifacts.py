@@ -15,7 +15,7 @@ from mlopus.repositories.memory.metadata_cache import MemoryMetadataCache
 from mlopus.result import Failure, or_raise
 from mlopus.settings import Settings
 from mlopus.testing.machine.base import BaseMachine, agrees, contents_at, models, runs
-from mlopus.testing.machine.model import Contents, Fails, joined
+from mlopus.testing.machine.values import Contents, Fails, joined
 
 PATHS: Final = ("", "m", "m/sub", "m/sub/x", "m/x", "n", "n/x")
 SOURCES: Final[tuple[Contents, ...]] = (
@@ -146,6 +146,15 @@ class ArtifactRules(BaseMachine):
             assert found.keys() == sizes.keys()
             assert all(size in {None, sizes[name]} for name, size in found.items())
 
+    @rule(run=runs, path=st.sampled_from(PATHS[1:]))
+    def open_artifact(self, run: str, path: str) -> None:
+        """Read a file as a stream."""
+        predicted = self.model.open(run, path)
+        opened = self.api.open_artifact(run, path)
+        if agrees(opened, predicted):
+            with or_raise(opened) as file:
+                assert {"": file.read()} == predicted
+
     @rule(run=runs, path=some_paths)
     def clean(self, run: str, path: str) -> None:
         """Forget what is cached at, above and below a path."""
@@ -182,9 +191,12 @@ class ArtifactRules(BaseMachine):
         name = min(cached.part(path))
         victim, kept = root / name if name else root, self.home / "kept"
         victim.rename(kept)
-        victim.write_bytes(b"tampered with")
+        victim.write_bytes(bytes(len(kept.read_bytes())))
         told = offline.place_run_artifact(run, self.home / "never", path)
+        check = or_raise(offline.verify(run))
         kept.replace(victim)
         assert isinstance(told, Failure)
         assert isinstance(told.failure(), DigestMismatch)
         assert not (self.home / "never").exists()
+        assert [file.state for file in check.files if file.state != "sound"] == ["damaged"]
+        assert or_raise(offline.verify(run)).is_sound

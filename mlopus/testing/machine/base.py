@@ -16,7 +16,8 @@ from mlopus.api.client import MlflowApi
 from mlopus.domain.nested import flatten
 from mlopus.errors import MlopusError
 from mlopus.result import Failure, Result, Success, or_raise
-from mlopus.testing.machine.model import Contents, Fails, StateModel
+from mlopus.testing.machine.model import StateModel
+from mlopus.testing.machine.values import Contents, Fails
 
 OpenApi: TypeAlias = Callable[[str], MlflowApi]
 """Opens an API whose repositories keep what they hold in that folder, or for it; later opens find it."""
@@ -55,6 +56,7 @@ class BaseMachine(RuleBasedStateMachine):
         store = or_raise(self.opened.repositories.stores.facts(run.repo))
         self.model = StateModel(tuple(store.tells))
         self.model.exps[exp.id] = exp.name
+        self.model.rows.add(("experiment", exp.id))
         return exp.id
 
     def named(self, name: str) -> str:
@@ -74,6 +76,12 @@ class BaseMachine(RuleBasedStateMachine):
         """Whether a path leads through a file, where stores differ in what they do."""
         above = [path[:end] for end, char in enumerate(path) if char == "/"]
         return any(folder in self.model.runs[run].files for folder in above)
+
+    def remove_target(self, name: str) -> None:
+        """Let the user remove what was placed."""
+        target = self.home / name
+        shutil.rmtree(target) if target.is_dir() and not target.is_symlink() else target.unlink()
+        del self.model.targets[name]
 
     def is_on_disk(self) -> bool:
         """Whether paths of the cache are its own files, and not copies of what is in memory."""

@@ -7,9 +7,10 @@ from typing import Any, Final
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
+from mlopus.handles import RunApi
 from mlopus.result import or_raise
 from mlopus.testing.machine.base import BaseMachine, agrees, exps, flat, models, root_name, runs
-from mlopus.testing.machine.model import ModelRun, same
+from mlopus.testing.machine.values import ModelRun
 
 TAGS: Final = ("team", "it.s")
 PARAMS: Final = st.sampled_from((1, 0.5, "one", True))
@@ -27,6 +28,7 @@ class MetadataRules(BaseMachine):
             return exp
         created = or_raise(made)
         self.model.exps[created.id] = created.name
+        self.model.rows.add(("experiment", created.id))
         return created.id
 
     @rule(target=runs, exp=exps, name=st.sampled_from(("r1", "r2")))
@@ -35,17 +37,15 @@ class MetadataRules(BaseMachine):
         """Start a run."""
         run = or_raise(self.api.start_run(exp, name))
         self.model.runs[run.id] = ModelRun(exp_id=exp, name=name, root_name=root_name(run.repo))
+        self.model.rows.add(("run", run.id))
         return run.id
 
     @rule(target=models, name=st.sampled_from("mn"))
     def get_or_create_model(self, name: str) -> str:
         """Have a model."""
-        model = self.named(name)
-        known = model in self.model.models
-        made = self.api.get_or_create_model(model)
-        if agrees(made, None if known or not self.model.offline else self.model.needs_server()):
-            self.model.models.setdefault(model, {})
-        return model
+        predicted = self.model.get_or_create_model(self.named(name))
+        agrees(self.api.get_or_create_model(self.named(name)), predicted)
+        return self.named(name)
 
     @rule(run=runs, key=st.sampled_from(("lr", "opt.name")), value=PARAMS)
     def log_params(self, run: str, key: str, value: Any) -> None:
@@ -76,29 +76,30 @@ class MetadataRules(BaseMachine):
     @rule(run=runs)
     def get_run(self, run: str) -> None:
         """Get a run: all that was logged, and the same offline, where what was got is cached."""
+        found = self.api.get_run(run)
+        if agrees(found, self.model.get_run(run)):
+            self._is_as_logged(run, or_raise(found))
+            self._is_as_logged(run, or_raise(self.opened.in_offline_mode.get_run(run)))
+
+    def _is_as_logged(self, run: str, found: RunApi) -> None:
         wanted = self.model.runs[run]
-        for api in (self.api, self.opened.in_offline_mode):
-            found = or_raise(api.get_run(run))
-            assert (found.name, found.exp.id, found.exp.name, found.lifecycle_stage) == (
-                wanted.name,
-                wanted.exp_id,
-                self.model.exps[wanted.exp_id],
-                "deleted" if wanted.is_deleted else "active",
-            )
-            latest = {key: points[-1] for key, points in wanted.metrics.items() if points}
-            tags = {key: value for key, value in flat(found.tags).items() if key in TAGS}
-            assert (flat(found.params), flat(found.metrics), tags) == (wanted.params, latest, wanted.tags)
+        assert (found.name, found.exp.id, found.exp.name, found.lifecycle_stage) == (
+            wanted.name,
+            wanted.exp_id,
+            self.model.exps[wanted.exp_id],
+            "deleted" if wanted.is_deleted else "active",
+        )
+        latest = {key: points[-1] for key, points in wanted.metrics.items() if points}
+        tags = {key: value for key, value in flat(found.tags).items() if key in TAGS}
+        assert (flat(found.params), flat(found.metrics), tags) == (wanted.params, latest, wanted.tags)
 
     @rule(exp=exps, value=PARAMS)
     def find_runs(self, exp: str, value: Any) -> None:
         """Find the runs with a tag."""
-        found = or_raise(self.api.find_runs({"exp.id": exp, "tags.team": value}).all())
-        wanted = (
-            run_id
-            for run_id, run in self.model.runs.items()
-            if run.exp_id == exp and not run.is_deleted and same(run.tags.get("team"), value)
-        )
-        assert sorted(run.id for run in found) == sorted(wanted)
+        predicted = self.model.find_runs(exp, value)
+        found = self.api.find_runs({"exp.id": exp, "tags.team": value}).all()
+        if agrees(found, predicted):
+            assert sorted(run.id for run in or_raise(found)) == predicted
 
     @rule()
     def get_what_is_not_there(self) -> None:

@@ -7,104 +7,35 @@ may differ, it is by what a store tells of its files (`tells`): their digests, v
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from itertools import count
-from typing import Any, Final, TypeAlias
-
-import attrs
+from typing import Any
 
 from mlopus.errors import (
     AlreadyExists,
     InvalidRequest,
-    MlopusError,
     NotCached,
     NotFound,
     OfflineMode,
     PathInUse,
 )
-
-
-@attrs.frozen
-class File:
-    """A file of a store: its content, and which upload brought it."""
-
-    content: bytes
-    upload: int
-
-
-Files: TypeAlias = Mapping[str, File]
-Contents: TypeAlias = dict[str, bytes]
-
-
-@attrs.frozen
-class Fails:
-    """A failure of that class, with these fields among its own."""
-
-    error: type[MlopusError]
-    fields: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
-
-
-@attrs.frozen(kw_only=True)
-class Cached:
-    """An entry of the artifact cache: a picture of a path."""
-
-    path: str
-    files: Files
-
-    def covers(self, path: str) -> bool:
-        """Whether a path is this one or below it."""
-        return below(path, self.path) is not None
-
-    def part(self, path: str) -> dict[str, File]:
-        """What it holds at a path that it covers."""
-        return part_of(self.files, below(path, self.path) or "")
-
-
-@attrs.define(kw_only=True)
-class ModelRun:
-    """A run: what was logged, its files, and what of these is cached, the oldest first."""
-
-    exp_id: str
-    name: str
-    root_name: str
-    params: dict[str, Any] = attrs.field(factory=dict[str, Any])
-    metrics: dict[str, list[float]] = attrs.field(factory=dict[str, list[float]])
-    tags: dict[str, Any] = attrs.field(factory=dict[str, Any])
-    is_deleted: bool = False
-    files: dict[str, File] = attrs.field(factory=dict[str, File])
-    entries: list[Cached] = attrs.field(factory=list[Cached])
-    versions: list[tuple[str, int, str]] = attrs.field(factory=list[tuple[str, int, str]])
-
-    def covering(self, path: str) -> Cached | None:
-        """The newest entry that covers a path."""
-        return next((entry for entry in reversed(self.entries) if entry.covers(path)), None)
-
-    def withdraw(self, path: str) -> None:
-        """Forget entries at, above and below a path."""
-        self.entries = [e for e in self.entries if not e.covers(path) and below(e.path, path) is None]
-
-    def held(self, path: str) -> File | None:
-        """A file as the newest entry that has it holds it."""
-        for entry in reversed(self.entries):
-            inside = below(path, entry.path)
-            if inside is not None and inside in entry.files:
-                return entry.files[inside]
-        return None
-
-
-Link: TypeAlias = tuple[str, str, tuple[tuple[str, bytes], ...]]
-"""What links at a target lead to: the name and content of a committed tree, and the part of it."""
-
-
-@attrs.frozen(kw_only=True)
-class Placed:
-    """What a target holds; `link` where its files are links."""
-
-    contents: Contents
-    link: Link | None
-
-
-ROOT: Final = ""
+from mlopus.testing.machine.values import (
+    ROOT,
+    Cached,
+    Contents,
+    Fails,
+    File,
+    ModelRun,
+    Placed,
+    below,
+    clash,
+    contents_of,
+    joined,
+    link_of,
+    overlap,
+    part_of,
+    same,
+    tree_of,
+)
 
 
 class StateModel:
@@ -122,6 +53,8 @@ class StateModel:
         self.models: dict[str, dict[int, str]] = {}
         self.aliases: dict[tuple[str, str], int] = {}
         self.targets: dict[str, Placed] = {}
+        self.rows: set[tuple[str, str]] = set()
+        self.pins: set[tuple[str, str]] = set()
         self._uploads = count()
 
     def needs_server(self) -> Fails | None:
@@ -138,6 +71,43 @@ class StateModel:
             return refused
         taken = name in self.exps.values()
         return Fails(AlreadyExists, {"kind": "experiment", "key": name}) if taken else None
+
+    def get_run(self, run_id: str) -> Fails | None:
+        """`get_run`; what the server answers is cached, with the experiment."""
+        if not self.offline:
+            self._lead_to(run_id)
+        if ("run", run_id) not in self.rows:
+            return Fails(NotCached, {"kind": "run", "key": run_id})
+        return self.exp_is_seen(self.runs[run_id].exp_id)
+
+    def exp_is_seen(self, exp_id: str) -> Fails | None:
+        """What keeps an experiment from being read."""
+        if not self.offline or ("experiment", exp_id) in self.rows:
+            return None
+        return Fails(NotCached, {"kind": "experiment", "key": exp_id})
+
+    def find_runs(self, exp_id: str, team: Any) -> Fails | list[str]:
+        """`find_runs` of an experiment with that tag; offline those that are cached."""
+        if (unseen := self.exp_is_seen(exp_id)) is not None:
+            return unseen
+        return sorted(
+            run_id
+            for run_id, run in self.runs.items()
+            if run.exp_id == exp_id and not run.is_deleted and same(run.tags.get("team"), team)
+            if not self.offline or ("run", run_id) in self.rows
+        )
+
+    def get_or_create_model(self, name: str) -> Fails | None:
+        """`get_or_create_model`; offline it is as cached."""
+        if self.offline and ("model", name) not in self.rows:
+            return Fails(OfflineMode)
+        self.models.setdefault(name, {})
+        self.rows.add(("model", name))
+        return None
+
+    def _lead_to(self, run_id: str) -> None:
+        """What leads to a run's artifacts is cached."""
+        self.rows |= {("run", run_id), ("experiment", self.runs[run_id].exp_id)}
 
     def write(self, run_id: str) -> Fails | None:
         """What refuses to log anything of a run."""
@@ -184,7 +154,7 @@ class StateModel:
         """Change the store; answers whether anything in it became another."""
         beside = {name for name in part_of(run.files, path) if name not in source}
         removed = beside if mirror else set[str]()
-        in_the_way = sorted(name for name in beside if _clash(name, source))
+        in_the_way = sorted(name for name in beside if clash(name, source))
         if in_the_way and not removed:
             return Fails(AlreadyExists, {"kind": "artifact", "key": joined(path, in_the_way[0])})
         in_use = self._version_at(run, [joined(path, name) for name in sent | removed])
@@ -238,6 +208,7 @@ class StateModel:
         held = {} if entry is None else entry.part(path)
         if held.keys() != now.keys() or not all(self._is_same(now[name], held[name]) for name in now):
             run.entries.append(Cached(path=path, files=now))
+        self._lead_to(run_id)
         return contents_of(now)
 
     def get(self, run_id: str, path: str) -> Fails | Contents:
@@ -258,13 +229,52 @@ class StateModel:
             return contents_of(found) if found else Fails(NotFound, {"kind": "artifact"})
         entry = run.covering(path)
         if entry is None:
-            return Fails(NotCached)
+            return Fails(NotCached, {"kind": "artifact"})
         part = entry.part(path)
         return contents_of(part) if part else Fails(NotFound, {"kind": "artifact"})
+
+    def open(self, run_id: str, path: str) -> Fails | Contents:
+        """`open_artifact`: a file of the newest entry that has it, else of the store; nothing is cached."""
+        run = self.runs[run_id]
+        entry = run.covering(path)
+        held = {} if entry is None else entry.part(path)
+        if ROOT in held:
+            return contents_of(held)
+        if self.offline:
+            return Fails(NotCached if entry is None else NotFound, {"kind": "artifact"})
+        there = run.files.get(path)
+        return Fails(NotFound) if there is None else {ROOT: there.content}
 
     def clean(self, run_id: str, path: str) -> None:
         """`clean_cached_run_artifact`."""
         self.runs[run_id].withdraw(path)
+
+    def pin(self, run_id: str, path: str) -> Fails | None:
+        """`pin`: what is cached at, above or below a path."""
+        if (run_id, path) not in self.pins and not any(
+            overlap(e.path, path) for e in self.runs[run_id].entries
+        ):
+            return Fails(NotCached, {"kind": "artifact"})
+        self.pins.add((run_id, path))
+        return None
+
+    def unpin(self, run_id: str, path: str) -> None:
+        """`unpin`: all pins at and below a path."""
+        self.pins = {(run, at) for run, at in self.pins if run != run_id or below(at, path) is None}
+
+    def evict(self) -> None:
+        """`gc` of all that nothing needs: no pin, and no link at a target."""
+        needed = {(name, content) for name, _, content in (t.link for t in self.targets.values() if t.link)}
+        for run_id, run in self.runs.items():
+            pins = [path for pinned, path in self.pins if pinned == run_id]
+            needed |= {tree_of(run, e) for e in run.entries if any(overlap(e.path, path) for path in pins)}
+        for run in self.runs.values():
+            run.entries = [entry for entry in run.entries if tree_of(run, entry) in needed]
+
+    def clean_all(self) -> None:
+        """`clean_all_cache`."""
+        self.evict()
+        self.rows.clear()
 
     def place(self, run_id: str, path: str, target: str, *, overwrite: bool, links: bool) -> Fails | Contents:
         """`place_run_artifact` by symlinks or copies."""
@@ -284,7 +294,7 @@ class StateModel:
             return content
         answering = run.covering(path)
         assert answering is not None
-        placed = Placed(contents=content, link=_link(run, answering, path) if links else None)
+        placed = Placed(contents=content, link=link_of(run, answering, path) if links else None)
         if there is not None and there != placed and not overwrite:
             return Fails(AlreadyExists, {"kind": "target"})
         self.targets[target] = placed
@@ -293,47 +303,3 @@ class StateModel:
     def _is_held(self, run: ModelRun, path: str, name: str) -> bool:
         held = run.held(joined(path, name))
         return held is not None and self._is_same(run.files[joined(path, name)], held)
-
-
-def same(one: object, other: object) -> bool:
-    """Whether two values are equal in type too."""
-    return type(one) is type(other) and one == other
-
-
-def below(path: str, above: str) -> str | None:
-    """A path relative to one that it is at or below; None where it is elsewhere."""
-    if above in {ROOT, path}:
-        return ROOT if path == above else path
-    return path[len(above) + 1 :] if path.startswith(f"{above}/") else None
-
-
-def joined(path: str, name: str) -> str:
-    """A path below another; either may be empty."""
-    return "/".join(part for part in (path, name) if part)
-
-
-def part_of(files: Files, path: str) -> dict[str, File]:
-    """The files at or below a path, by their path in it."""
-    return dict(_below(files, path))
-
-
-def contents_of(files: Files) -> Contents:
-    """Without how they came."""
-    return {name: file.content for name, file in files.items()}
-
-
-def _below(files: Files, path: str) -> Iterator[tuple[str, File]]:
-    for name, file in files.items():
-        inside = below(name, path)
-        if inside is not None:
-            yield inside, file
-
-
-def _clash(name: str, source: Contents) -> bool:
-    """Whether a file stands where the source has a folder, or below where it has a file."""
-    return any(below(other, name) is not None or below(name, other) is not None for other in source)
-
-
-def _link(run: ModelRun, entry: Cached, path: str) -> Link:
-    name = entry.path.rpartition("/")[2] or run.root_name
-    return name, below(path, entry.path) or ROOT, tuple(sorted(contents_of(entry.files).items()))
