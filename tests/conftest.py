@@ -8,13 +8,16 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.servers.fixtures import (
+    azurite,
     counting_proxy,
+    gcs_server,
     http_server,
     locked_s3_server,
     loopback,
     mark_server_tests,
     mlflow_2_server,
     mlflow_auth_server,
+    mlflow_s3_server,
     mlflow_server,
     mlflow_workers_server,
     mlflow_workspaces_server,
@@ -26,12 +29,15 @@ from tests.servers.fixtures import (
 )
 
 __all__ = [
+    "azurite",
     "counting_proxy",
+    "gcs_server",
     "http_server",
     "locked_s3_server",
     "loopback",
     "mlflow_2_server",
     "mlflow_auth_server",
+    "mlflow_s3_server",
     "mlflow_server",
     "mlflow_workers_server",
     "mlflow_workspaces_server",

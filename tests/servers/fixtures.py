@@ -13,17 +13,20 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
+from tests.servers.azurite import Azurite, running_azurite
 from tests.servers.environment import MLFLOW_2
 from tests.servers.file_servers import FileServer, running_http, running_sftp
+from tests.servers.gcs import running_gcs, speaking_xml
 from tests.servers.loopback import Loopback, Reply, answering
 from tests.servers.mlflow_server import (
     MlflowServer,
     running_auth_server,
+    running_direct_server,
     running_server,
     running_workers_server,
     running_workspaces_server,
 )
-from tests.servers.object_stores import S3Server, running_s3
+from tests.servers.object_stores import BUCKET, S3Server, running_s3
 from tests.servers.proxy import Instead, Spoil, proxying, proxying_below
 from tests.servers.sockets import watching_sockets
 
@@ -37,6 +40,7 @@ SHARED_SERVERS = frozenset(
         "mlflow_2_server",
         "mlflow_workers_server",
         "mlflow_auth_server",
+        "mlflow_s3_server",
         "mlflow_workspaces_server",
     }
 )
@@ -115,6 +119,28 @@ def other_s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Serv
 def mlflow_workspaces_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
     """A real MLflow server that keeps workspaces apart."""
     with running_workspaces_server(_shared_folder(tmp_path_factory, "mlflow-workspaces-server")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mlflow_s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
+    """A real MLflow server whose artifacts are on S3, where its clients go by themselves."""
+    root = f"s3://{BUCKET}/mlflow"
+    with running_direct_server(_shared_folder(tmp_path_factory, "mlflow-s3-server"), root) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def gcs_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loopback]:
+    """The emulator of Google Cloud Storage, shared: use names of your own in its bucket."""
+    with running_gcs(_shared_folder(tmp_path_factory, "gcs-server")) as uri, speaking_xml(uri) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
+    """The emulator of Azure, shared: make containers of your own."""
+    with running_azurite(_shared_folder(tmp_path_factory, "azurite")) as server:
         yield server
 
 

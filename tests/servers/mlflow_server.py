@@ -89,6 +89,14 @@ def running_auth_server(folder: Path) -> Generator[MlflowServer]:
 
 
 @contextlib.contextmanager
+def running_direct_server(folder: Path, artifact_root: str) -> Generator[MlflowServer]:
+    """Share a server whose clients reach the artifacts by themselves: it names them and serves none."""
+    options = ("--default-artifact-root", artifact_root, "--no-serve-artifacts")
+    with _running(folder, MLFLOW_3, options=options) as server:
+        yield server
+
+
+@contextlib.contextmanager
 def running_workers_server(folder: Path) -> Generator[MlflowServer]:
     """Share a server of four processes, as `mlflow server` starts them by itself."""
     with _running(folder, MLFLOW_3, options=("--workers", "4")) as server:

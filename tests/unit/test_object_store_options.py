@@ -105,10 +105,12 @@ class TestS3:
 
 
 class TestGoogle:
-    def test_an_emulator_is_spoken_to_without_a_signature(self) -> None:
+    def test_an_emulator_is_not_given_what_is_for_google(self) -> None:
         opening = open_gcs({}, {"STORAGE_EMULATOR_HOST": "127.0.0.1:9023"}, Patience()).unwrap()
 
-        assert opening.config == {"base_url": "http://127.0.0.1:9023", "skip_signature": True}
+        assert opening.config == {"base_url": "http://127.0.0.1:9023"}
+        assert opening.credentials is not None
+        assert opening.credentials()["token"] == "anonymous"  # noqa: S105 (it says that there is none)
         assert opening.client["allow_http"] is True
 
     @pytest.mark.parametrize(

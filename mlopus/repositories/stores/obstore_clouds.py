@@ -10,6 +10,7 @@ from mlopus.errors import InvalidValue, MlopusError, Unauthorized
 from mlopus.repositories.stores.obstore_options import (
     Opening,
     Patience,
+    Static,
     client_of,
     plain_options,
     with_endpoint,
@@ -58,7 +59,17 @@ def open_gcs(
     if emulator and "base_url" not in options:
         options["base_url"] = emulator if "://" in emulator else f"http://{emulator}"
         options.setdefault("skip_signature", True)
-    return Success(Opening(config=options, client=with_endpoint(client.unwrap(), options.get("base_url"))))
+    credentials = None
+    if "base_url" in options and options.get("skip_signature"):
+        del options["skip_signature"]  # which obstore heeds in reading only, and then asks Google for a token
+        credentials = Static({"token": "anonymous"})
+    return Success(
+        Opening(
+            config=options,
+            client=with_endpoint(client.unwrap(), options.get("base_url")),
+            credentials=credentials,
+        )
+    )
 
 
 def open_azure(
