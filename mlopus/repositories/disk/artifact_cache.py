@@ -245,6 +245,9 @@ class DiskArtifactCache:
     def _overlapping(
         self, subject: ArtifactSubject, path: str, *, with_validators: bool
     ) -> Result[tuple[tuple[Entry, str], ...], MlopusError]:
+        opened = self._opened()
+        if isinstance(opened, Failure):
+            return opened
         files = entry_files(self._layout.subject(self.origin.key, subject))
         found = self._read(files, with_validators=with_validators)
         if isinstance(found, Failure):

@@ -52,18 +52,13 @@ class DiskCacheCare:
 
     def inventory(self) -> Result[tuple[TreeFacts, ...], MlopusError]:
         """Every committed tree: one stat a file, and one small read an entry."""
+        read = self._entries(with_validators=False)
+        if isinstance(read, Failure):
+            return read
         served: dict[str, list[EntryAt]] = {}
-        for file, origin_key in self._entry_files():
-            read = read_entry(file, with_validators=False)
-            if isinstance(read, Failure):
-                return read
-            entry = read.unwrap()
-            if entry is not None:
-                at = EntryAt(origin_key=origin_key, subject=entry.subject, path=entry.path)
-                served.setdefault(entry.tree_key, []).append(at)
-        opened = read_cache_id(self.folder)
-        if isinstance(opened, Failure):
-            return opened
+        for origin_key, entry in read.unwrap():
+            at = EntryAt(origin_key=origin_key, subject=entry.subject, path=entry.path)
+            served.setdefault(entry.tree_key, []).append(at)
         try:
             keys = [name for name in sorted(_names(self._layout.trees)) if is_tree_key(name)]
             found = [self._facts_of(key, served.get(key, [])) for key in keys]
@@ -73,16 +68,10 @@ class DiskCacheCare:
 
     def entries(self) -> Result[tuple[Entry, ...], MlopusError]:
         """Every entry of this origin, also those whose tree is gone."""
-        found: list[Entry] = []
-        for file, origin_key in self._entry_files():
-            if origin_key != self.origin.key:
-                continue
-            read = read_entry(file, with_validators=True)
-            if isinstance(read, Failure):
-                return read
-            entry = read.unwrap()
-            if entry is not None:
-                found.append(entry)
+        read = self._entries(with_validators=True, only=self.origin.key)
+        if isinstance(read, Failure):
+            return read
+        found = [entry for _, entry in read.unwrap()]
         found.sort(key=lambda entry: (entry.subject.kind, entry.subject.key, entry.path))
         return Success(tuple(found))
 
@@ -185,13 +174,32 @@ class DiskCacheCare:
         in_order = tuple(sorted(entries, key=lambda entry: entry.order))
         return TreeFacts(tree_key=key, blobs=blobs, used_at=used_at, entries=in_order)
 
-    def _entry_files(self) -> Iterator[tuple[str, str]]:
-        """Every entry file, and the key of its origin."""
-        for origin_key in sorted(_names(self._layout.entries)):
-            origin = os.path.join(self._layout.entries, origin_key)
-            for subject in sorted(_names(origin)):
-                for file in entry_files(os.path.join(origin, subject)):
-                    yield file, origin_key
+    def _entries(
+        self, *, with_validators: bool, only: str | None = None
+    ) -> Result[tuple[tuple[str, Entry], ...], MlopusError]:
+        """Every entry that can be understood, with the key of its origin; `only` those of one."""
+        opened = read_cache_id(self.folder)
+        if isinstance(opened, Failure):
+            return opened
+        found: list[tuple[str, Entry]] = []
+        try:
+            for origin_key in sorted(_names(self._layout.entries)):
+                for file in self._files_of(origin_key) if only in (None, origin_key) else ():
+                    read = read_entry(file, with_validators=with_validators)
+                    if isinstance(read, Failure):
+                        return read
+                    entry = read.unwrap()
+                    if entry is not None:
+                        found.append((origin_key, entry))
+        except OSError as error:
+            reason = error.strerror or str(error)
+            return Failure(UnreadableCache(path=error.filename or self.folder, reason=reason))
+        return Success(tuple(found))
+
+    def _files_of(self, origin_key: str) -> Iterator[str]:
+        origin = os.path.join(self._layout.entries, origin_key)
+        for subject in sorted(_names(origin)):
+            yield from entry_files(os.path.join(origin, subject))
 
     def _abandoned(self, kept_for_s: float) -> Iterator[tuple[str, str]]:
         return abandoned(self._layout, kept_for_s) if os.path.isdir(self._layout.tmp) else iter(())

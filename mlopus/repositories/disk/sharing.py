@@ -95,10 +95,14 @@ class FileIndex:
     def _asked(self, work: Callable[[sqlite3.Connection], T]) -> T | None:
         """The outcome of one transaction; None where the index is busy, or damaged and so removed."""
         try:
+            os.close(os.open(self.path, os.O_RDONLY | os.O_CREAT, 0o666))  # as the umask says, not as SQLite
             with contextlib.closing(sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT_S)) as database:
                 database.execute("PRAGMA synchronous=OFF")
                 with database:
                     return work(database)
+        except OSError as error:
+            _LOGGER.info("files are not shared this time: %s: %s", self.path, error)
+            return None
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorname != _OTHER_TABLES:
                 _LOGGER.info("files are not shared this time: %s: %s", self.path, error)

@@ -58,10 +58,10 @@ class Database:
     @property
     def is_writable(self) -> bool:
         """Whether the file, or the folder where it would be made, may be written."""
-        if self.path.exists() and not os.access(self.path, os.W_OK):
+        if os.path.exists(self.path) and not os.access(self.path, os.W_OK):
             return False
-        folder = next(folder for folder in self.path.parents if folder.exists())
-        return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+        folder = next(folder for folder in self.path.parents if os.path.exists(folder))
+        return os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK)
 
     def read(
         self,
@@ -83,6 +83,8 @@ class Database:
                     connection.execute("ROLLBACK")
         except Absent:
             return absent()
+        except OSError as error:
+            return Failure(self.unreadable(error.strerror or str(error)))
         except (sqlite3.Error, Unusable) as error:
             return Failure(self._translated(error, "reading"))
 
