@@ -32,18 +32,20 @@ def with_digests(
     both: CopyFacts, source: ArtifactStore, target: ArtifactStore
 ) -> Result[CopyFacts, MlopusError]:
     """The facts with the digest of every file that both sides may hold the same."""
-    copies = {run.record.tags.get(COPIED_FROM_TAG, ""): run for run in both.target.runs}
+    copies: dict[str, list[HeldRun]] = {}
+    for run in both.target.runs:
+        copies.setdefault(run.record.tags.get(COPIED_FROM_TAG, ""), []).append(run)
     places = places_of(both.source.versions)
     reads: list[_Read] = []
     for run in both.source.runs:
-        copy = copies.get(copied_from(both.source.origin, RunKey(run.record.id)))
-        if copy is None or copy.tree is None:
-            continue
-        for url, path, tree in _trees_of(run, both.source.versions, places):
-            alike = _alike(tree, path, copy.tree)
-            reads.append(_Read(source, url, tuple(one for one, _ in alike if one.sha256 is None)))
-            others = tuple(other for _, other in alike if other.sha256 is None)
-            reads.append(_Read(target, copy.record.repo, others))
+        text = copied_from(both.source.origin, RunKey(run.record.id))
+        trees = tuple(_trees_of(run, both.source.versions, places))
+        for copy in copies.get(text, ()):
+            for url, path, tree in trees:
+                alike = _alike(tree, path, copy.tree)
+                reads.append(_Read(source, url, tuple(one for one, _ in alike if one.sha256 is None)))
+                others = tuple(other for _, other in alike if other.sha256 is None)
+                reads.append(_Read(target, copy.record.repo, others))
     reads = [read for read in reads if read.files]
     digests = for_each(_Read.digests, reads, _TREES_AT_ONCE if len(reads) > 1 else 1)
     if isinstance(digests, Failure):
@@ -78,9 +80,9 @@ def _trees_of(
             yield version.url, places[version.record.name, version.record.version], version.tree
 
 
-def _alike(tree: RemoteTree, path: str, there: RemoteTree) -> list[tuple[RemoteFile, RemoteFile]]:
+def _alike(tree: RemoteTree, path: str, there: RemoteTree | None) -> list[tuple[RemoteFile, RemoteFile]]:
     """Files of a tree with those at the same place in another, where their sizes do not tell them apart."""
-    held = {file.path: file for file in there.files}
+    held = {file.path: file for file in there.files} if there is not None else {}
     pairs = ((file, held.get(join_path(path, file.path))) for file in tree.files)
     return [(file, other) for file, other in pairs if other is not None and not _differ(file, other)]
 

@@ -8,6 +8,7 @@ import attrs
 
 from mlopus.api.copy_sides import Side, spec_of
 from mlopus.domain.keys import ExperimentKey, ExperimentName, ModelKey, RunKey
+from mlopus.domain.paths import scheme_of
 from mlopus.domain.records import (
     COPIED_FROM_TAG,
     PARENT_TAG,
@@ -16,12 +17,16 @@ from mlopus.domain.records import (
     RunRecord,
     VersionRecord,
 )
-from mlopus.errors import MlopusError, NotFound
+from mlopus.errors import IllegalPath, MlopusError, NotFound
 from mlopus.plans.copy_facts import HeldRun, HeldVersion, Holdings
 from mlopus.plans.copy_requests import CopyExpTo, CopyRequest, CopyVersionTo
 from mlopus.plans.provenance import copied_from, is_copy_of
+from mlopus.plans.trees import PROXY_SCHEME
 from mlopus.result import Failure, Result, Success, mapped
+from mlopus.wire.mlflow.artifacts import uploadable
 
+_FIRST_EXPERIMENT: Final = ExperimentKey("0")
+"""What MLflow's servers begin with."""
 _FEW: Final = 8
 """Up to so many copies are looked for one by one; for more, all runs of the experiment are read."""
 
@@ -55,7 +60,7 @@ class TargetSide(Side):
             models=models,
             versions=versions,
         )
-        return self._with_store(held)
+        return self._with_store(held, source)
 
     def _experiment(self, source: Holdings) -> Result[ExperimentRecord | None, MlopusError]:
         """The copy of the experiment, whatever its name is now; else the one of that name."""
@@ -137,16 +142,32 @@ class TargetSide(Side):
             versions += [HeldVersion(record=v, path_in_run=None) for v in found.unwrap() if v.name == name]
         return Success((tuple(models), tuple(versions)))
 
-    def _with_store(self, held: Holdings) -> Result[Holdings, MlopusError]:
+    def _root_of(self, exp: ExperimentRecord | None) -> str | None:
+        """Where runs of an experiment keep their artifacts; of a new one, where those of the first do."""
+        if exp is None:
+            exp = self.get(_FIRST_EXPERIMENT, ExperimentRecord).value_or(None)
+        return None if exp is None else exp.artifact_location
+
+    def _with_store(self, held: Holdings, source: Holdings) -> Result[Holdings, MlopusError]:
         """The holdings with what their store is like; of one that is not known yet, what is usual."""
-        url = next((run.record.repo for run in held.runs), None)
-        if url is None and held.exp is not None:
-            url = held.exp.artifact_location
+        url = next((run.record.repo for run in held.runs), None) or self._root_of(held.exp)
         if not url:
             is_remote = self.repositories.tracking.facts.requests_cost
             return Success(attrs.evolve(held, files_cost=is_remote, keeps_folders=not is_remote))
+        fault = _name_fault(url, source)
+        if fault is not None:
+            return Failure(fault)
         store = self.repositories.stores.facts(url)
         return mapped(
             store,
             lambda facts: attrs.evolve(held, files_cost=facts.requests_cost, keeps_folders=facts.is_local),
         )
+
+
+def _name_fault(url: str, source: Holdings) -> IllegalPath | None:
+    """Why the server's proxy does not take a file under its name; None if it takes all, or is not asked."""
+    if scheme_of(url) != PROXY_SCHEME:
+        return None
+    trees = [*(run.tree for run in source.runs), *(version.tree for version in source.versions)]
+    names = (uploadable("", file.path) for tree in trees if tree is not None for file in tree.files)
+    return next((name.failure() for name in names if isinstance(name, Failure)), None)

@@ -35,6 +35,7 @@ from mlopus.plans.facts import Facts
 from mlopus.plans.pending import Pending
 from mlopus.plans.plan import EntityAnswer, FetchedAnswer, Plan, Stage
 from mlopus.plans.provenance import copied_from, copying_id, tags_to_copy
+from mlopus.plans.publish_metadata import reflected
 from mlopus.plans.steps import AskServer, FetchEntity, WithdrawEntries
 from mlopus.plans.verbs import title_of
 from mlopus.result import Failure, Result, Success
@@ -94,7 +95,10 @@ def plan_copy(request: CopyRequest, facts: Facts) -> Result[Plan, CopyRefusal]:
     copy_runs = (CopyRuns(exp_id=exp_id, runs=runs.copies, there=runs.there),) if runs.copies else ()
     copy_files = (CopyFiles(runs=known, trees=trees.unwrap()),) if trees.unwrap() else ()
     end_runs = (EndRuns(runs=known, ends=runs.ends),) if runs.ends else ()
+    doubled = (*runs.doubled, *versions.doubled)
     stages: tuple[Stage, ...] = (
+        doubled,
+        reflected(doubled, facts),
         exp_stage.unwrap(),
         copy_runs,
         (*_withdrawals(runs, trees.unwrap(), facts),),

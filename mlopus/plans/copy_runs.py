@@ -8,11 +8,11 @@ from typing import TypeAlias
 import attrs
 
 from mlopus.domain.keys import RunKey
-from mlopus.domain.records import COPIED_FROM_TAG, PARENT_TAG, RunRecord
+from mlopus.domain.records import COPIED_FROM_TAG, OPERATION_TAG, PARENT_TAG, RunRecord
 from mlopus.domain.status import RunStatus
 from mlopus.domain.values import TextLimits
 from mlopus.errors import AlreadyExists, InvalidRequest, InvalidValue, ValueTooLong
-from mlopus.plans.changes import PARAM_ALREADY_SET
+from mlopus.plans.changes import PARAM_ALREADY_SET, DeleteEntity
 from mlopus.plans.copy_facts import CopyFacts, HeldRun
 from mlopus.plans.copy_steps import CopiedRun, RunCopy, RunEnd
 from mlopus.plans.copy_values import metric_fault, points_lacking, text_fault, texts_lacking
@@ -25,12 +25,13 @@ RunRefusal: TypeAlias = AlreadyExists | InvalidRequest | InvalidValue | ValueToo
 
 @attrs.frozen(kw_only=True)
 class RunsLacking:
-    """What is to be done so that every run has its copy."""
+    """What is to be done so that every run has its copy; `doubled` are copies that were made twice."""
 
     copies: tuple[RunCopy, ...]
     ends: tuple[RunEnd, ...]
     there: tuple[CopiedRun, ...]
     held: Mapping[str, HeldRun]
+    doubled: tuple[DeleteEntity, ...]
 
 
 def runs_lacking(copying: CopyFacts, exp_name: str, limits: TextLimits) -> Result[RunsLacking, RunRefusal]:
@@ -46,7 +47,7 @@ def runs_lacking(copying: CopyFacts, exp_name: str, limits: TextLimits) -> Resul
         InvalidRequest: A param of a copy has another value, and params are set once.
         InvalidValue, ValueTooLong: A key or text that the target does not take.
     """
-    held = _held_copies(copying)
+    held, doubled = _held_copies(copying)
     copies: list[RunCopy] = []
     ends: list[RunEnd] = []
     created: set[str] = set()
@@ -80,11 +81,25 @@ def runs_lacking(copying: CopyFacts, exp_name: str, limits: TextLimits) -> Resul
         CopiedRun(source_id=source_id, run_id=one.record.id, repo=one.record.repo)
         for source_id, one in sorted(held.items())
     )
-    return Success(RunsLacking(copies=tuple(copies), ends=tuple(ends), there=there_already, held=held))
+    return Success(
+        RunsLacking(copies=tuple(copies), ends=tuple(ends), there=there_already, held=held, doubled=doubled)
+    )
 
 
-def _held_copies(copying: CopyFacts) -> dict[str, HeldRun]:
-    """The copies that the target holds, by the ids of their sources; of several an active one."""
+def _held_copies(copying: CopyFacts) -> tuple[dict[str, HeldRun], tuple[DeleteEntity, ...]]:
+    """The copies that the target holds, by the ids of their sources; and those that are there twice.
+
+    A process that was killed may have left a request under way, which the server carried out after
+    the next copy had looked. Of two copies that one operation made, one with versions stays, else
+    the one that holds more.
+    """
+    registered = {version.record.run_id for version in copying.target.versions}
+
+    def first(run: HeldRun) -> tuple[bool, bool, int, str]:
+        record = run.record
+        held = len(run.points) + (len(run.tree.files) if run.tree is not None else 0)
+        return record.lifecycle_stage == "deleted", record.id not in registered, -held, record.id
+
     by_text: dict[str, list[HeldRun]] = {}
     for run in copying.target.runs:
         by_text.setdefault(run.record.tags.get(COPIED_FROM_TAG, ""), []).append(run)
@@ -94,12 +109,19 @@ def _held_copies(copying: CopyFacts) -> dict[str, HeldRun]:
     for source_id in sources | above:
         copies = by_text.get(copied_from(copying.source.origin, RunKey(source_id)), [])
         if copies and (source_id in sources or copies[0].record.lifecycle_stage == "active"):
-            found[source_id] = min(copies, key=_first)
-    return found
+            found[source_id] = min(copies, key=first)
+    doubled = (
+        run.record
+        for source_id, kept in found.items()
+        for run in by_text[copied_from(copying.source.origin, RunKey(source_id))]
+        if _is_double(run.record, kept.record)
+    )
+    return found, tuple(DeleteEntity(key=RunKey(run_id)) for run_id in sorted(run.id for run in doubled))
 
 
-def _first(run: HeldRun) -> tuple[bool, str]:
-    return run.record.lifecycle_stage == "deleted", run.record.id
+def _is_double(run: RunRecord, kept: RunRecord) -> bool:
+    is_same_operation = run.tags.get(OPERATION_TAG) == kept.tags.get(OPERATION_TAG)
+    return run.id != kept.id and is_same_operation and run.lifecycle_stage == "active"
 
 
 def _nesting(runs: Iterable[HeldRun]) -> dict[str, str]:

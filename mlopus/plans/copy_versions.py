@@ -10,10 +10,10 @@ import attrs
 from immutabledict import immutabledict
 
 from mlopus.domain.keys import ModelKey, VersionKey, why_no_model_name
-from mlopus.domain.records import COPIED_FROM_TAG, ModelRecord, Texts, VersionRecord
+from mlopus.domain.records import COPIED_FROM_TAG, OPERATION_TAG, ModelRecord, Texts, VersionRecord
 from mlopus.domain.values import TextLimits
 from mlopus.errors import AlreadyExists, InvalidValue, ValueTooLong
-from mlopus.plans.changes import EnsureModel, SetTags, UpdateDescription
+from mlopus.plans.changes import DeleteEntity, EnsureModel, SetTags, UpdateDescription
 from mlopus.plans.copy_facts import CopyFacts, HeldVersion
 from mlopus.plans.copy_steps import CopiedRuns, CopiedVersion, CopyVersions, VersionCopy
 from mlopus.plans.copy_values import text_fault, texts_lacking
@@ -28,12 +28,16 @@ _UNSAFE = re.compile(r"[^\w.\- ]+")
 
 @attrs.frozen(kw_only=True)
 class VersionsLacking:
-    """What is to be done so that every version has its copy: make models, then change them, then register."""
+    """What is to be done so that every version has its copy: make models, then change them, then register.
+
+    `doubled` are copies that were made twice.
+    """
 
     made: tuple[EnsureModel, ...] = ()
     changed: tuple[ModelChange, ...] = ()
     registered: tuple[CopyVersions, ...] = ()
     there: tuple[tuple[VersionKey, VersionRecord], ...] = ()
+    doubled: tuple[DeleteEntity, ...] = ()
 
 
 def places_of(versions: Iterable[HeldVersion]) -> dict[tuple[str, str], str]:
@@ -81,6 +85,7 @@ def versions_lacking(
             changed=whole.changed + more.changed,
             registered=whole.registered + more.registered,
             there=whole.there + more.there,
+            doubled=whole.doubled + more.doubled,
         )
     return Success(whole)
 
@@ -130,17 +135,40 @@ class _Model:
             return model
         made, changed = model.unwrap()
         registered = (step,) if copies or step.aliases else ()
-        return Success(VersionsLacking(made=made, changed=changed, registered=registered, there=tuple(there)))
+        return Success(
+            VersionsLacking(
+                made=made,
+                changed=changed,
+                registered=registered,
+                there=tuple(there),
+                doubled=self._doubled(in_order),
+            )
+        )
 
     def _held(self, version: str) -> VersionRecord | None:
         """The copy of a version that is there; of several the first."""
+        return next(iter(self._copies(version)), None)
+
+    def _copies(self, version: str) -> list[VersionRecord]:
         key, origin = VersionKey(self.source_name, version), self.copying.source.origin
         copies = [
             other.record
             for other in self.copying.target.versions
             if other.record.name == self.name and is_copy_of(other.record, origin, key)
         ]
-        return min(copies, key=lambda record: int(record.version), default=None)
+        return sorted(copies, key=lambda record: int(record.version))
+
+    def _doubled(self, versions: list[HeldVersion]) -> tuple[DeleteEntity, ...]:
+        """Copies that one operation made twice, but for the first."""
+        found: list[DeleteEntity] = []
+        for version in versions:
+            copies = self._copies(version.record.version)
+            found += [
+                DeleteEntity(key=VersionKey(other.name, other.version))
+                for other in copies[1:]
+                if other.tags.get(OPERATION_TAG) == copies[0].tags.get(OPERATION_TAG)
+            ]
+        return tuple(found)
 
     def _copy(self, record: VersionRecord, held: VersionRecord | None, path: str) -> VersionCopy:
         text = copied_from(self.copying.source.origin, VersionKey(record.name, record.version))

@@ -34,7 +34,7 @@ from mlopus.plans.copy_steps import (
     EndRuns,
     VersionCopy,
 )
-from mlopus.plans.effects import applied, created_record, latest_points
+from mlopus.plans.effects import applied, created_record, is_removed, latest_points
 from mlopus.plans.envelope import gathered
 from mlopus.plans.facts import Facts
 from mlopus.plans.outcomes import RunsCopied, RunsEnded, VersionsCopied
@@ -85,7 +85,11 @@ def _after(target: Holdings, change: TrackingChange) -> Holdings:
         exp=None if target.exp is None else applied(target.exp, change),
         runs=tuple(_run_after(run, change) for run in target.runs),
         models=tuple(applied(model, change) for model in target.models),
-        versions=tuple(attrs.evolve(v, record=applied(v.record, change)) for v in target.versions),
+        versions=tuple(
+            attrs.evolve(version, record=applied(version.record, change))
+            for version in target.versions
+            if not is_removed(version.record, change)
+        ),
     )
 
 

@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 import mlopus
-from mlopus import ExpApi, MlflowApi, or_raise
-from tests.integration.copied import Size, make_experiment, values_of
+from mlopus import ExpApi, MlflowApi, RunStatus, or_raise
+from mlopus.domain.records import OPERATION_TAG
+from mlopus.plans.changes import CreateRun
+from tests.integration.copied import Size, make_experiment, record_of, values_of
 from tests.servers.fixtures import StartProxy
 from tests.servers.messages import Answer, SeenRequest
 from tests.servers.mlflow_server import MlflowServer
@@ -39,7 +41,9 @@ class Killer:
         self._number = number
         self._after = after
         self._started = threading.Event()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._settled = threading.Condition(self._lock)
+        self._under_way = 0
 
     def watch(self, pid: int) -> None:
         self.pid = pid
@@ -51,15 +55,25 @@ class Killer:
             return None
         with self._lock:
             self.writes += 1
+            self._under_way += 1
             is_it = self.writes == self._number
+            self._under_way -= is_it and not self._after
         if is_it and not self._after:
             return self._killed()
         return None
 
     def spoil(self, request: SeenRequest, answer: Answer) -> Answer:
         """After the server has answered."""
-        is_it = self._is_write(request) and self.writes >= self._number and self._after
-        return self._killed() if is_it else answer
+        is_write = self._is_write(request)
+        with self._lock:
+            self._under_way -= is_write
+            self._settled.notify_all()
+        return self._killed() if is_write and self.writes >= self._number and self._after else answer
+
+    def wait_until_settled(self) -> None:
+        """Until the server has carried out what was under way when the process died."""
+        with self._lock:
+            assert self._settled.wait_for(lambda: not self._under_way, timeout=60)
 
     def _killed(self) -> Answer:
         self._started.wait()
@@ -123,12 +137,41 @@ def test_a_copy_that_was_killed_is_continued(
     killer.watch(child.pid)
 
     assert child.wait() == -signal.SIGKILL
+    killer.wait_until_settled()
     copy = or_raise(exp.api.copy_exp(exp, to=team, name=name))
 
     assert values_of(copy) == values_named(exp, name)
     assert copies_there(team, name) == (SIZE.runs, SIZE.runs)
     assert or_raise(team.find_model_versions({"model.name": exp.name}).count()) == 3
     assert or_raise(exp.api.plan.copy_exp(exp, to=team, name=name)).is_empty
+
+
+def test_what_a_dead_process_had_under_way_is_there_once_after_the_next_copy(
+    exp: ExpApi, mlflow_server: MlflowServer, tmp_path: Path
+) -> None:
+    name = f"killed {uuid.uuid4().hex[:8]}"
+    team = mlopus.connect(mlflow_server.uri, cache_dir=tmp_path / "cache", progress="off")
+    copy = or_raise(exp.api.copy_exp(exp, to=team, name=name, with_versions=False))
+    made = or_raise(copy.find_runs({"name": "run 1"}).first())
+    assert made is not None
+    record = record_of(team, made.id)
+    again = CreateRun(
+        exp_id=copy.id,
+        name=record.name,
+        tags=record.tags,
+        status=RunStatus.RUNNING,
+        start_time=record.start_time,
+        operation_id=record.tags[OPERATION_TAG],
+    )
+    or_raise(team.repositories.tracking.send(again))  # as the server does it when nobody waits any more
+    assert copies_there(team, name) == (SIZE.runs + 1, SIZE.runs)
+
+    plan = or_raise(exp.api.plan.copy_exp(exp, to=team, name=name, with_versions=False))
+    or_raise(exp.api.execute(plan, to=team))
+
+    assert plan.totals.removed_entities == 1
+    assert copies_there(team, name) == (SIZE.runs, SIZE.runs)
+    assert or_raise(exp.api.plan.copy_exp(exp, to=team, name=name, with_versions=False)).is_empty
 
 
 def clear_model(team: MlflowApi, name: str) -> None:

@@ -12,9 +12,11 @@ import pytest
 
 import mlopus
 from mlopus import ExpApi, MlflowApi, Plan, Receipt, or_raise
+from mlopus.errors import IllegalPath
 from mlopus.plans.copy_steps import CopyFiles
 from tests.integration.copied import REAL, SMALL, Size, make_experiment, values_of
 from tests.servers.fixtures import StartProxy
+from tests.servers.messages import Answer, SeenRequest
 from tests.servers.mlflow_server import MlflowServer
 
 HOPS = ("embedded to MLflow 3", "MLflow 3 to MLflow 2", "MLflow 2 to embedded")
@@ -156,3 +158,37 @@ def test_of_one_file_of_equal_size_exactly_that_file_moves(chain: Chain, number:
     assert (receipt.up_bytes, receipt.down_bytes) == (len(before), len(before))
     copy = or_raise(receipt.value.find_runs({"name": "run 1"}).first())
     assert or_raise(copy.get_artifact(CHANGED)).read_bytes() == (tmp_path / "noise.bin").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["a#b.txt", "p%41.txt", "b\\c"])
+def test_a_name_that_the_server_does_not_take_is_named_before_anything_is_sent(
+    mlflow_server: MlflowServer, tmp_path: Path, name: str
+) -> None:
+    mine, team = connect(str(tmp_path / "mine"), tmp_path, "m"), connect(mlflow_server.uri, tmp_path, "t")
+    exp = or_raise(mine.create_exp(f"copied {uuid.uuid4().hex[:8]}"))
+    run = or_raise(exp.start_run())
+    or_raise(run.log_artifact(lambda path: path.write_text("x"), "plain.txt"))
+    (Path(run.repo) / name).write_text("x")
+
+    failure = mine.copy_exp(exp, to=team).failure()
+
+    assert isinstance(failure, IllegalPath)
+    assert failure.path == name
+    assert or_raise(team.find_exps({"name": exp.name}).count()) == 0
+
+
+def test_a_source_that_lists_hostile_names_is_refused_before_anything_is_sent(
+    mlflow_server: MlflowServer, counting_proxy: StartProxy, tmp_path: Path
+) -> None:
+    def spoil(request: SeenRequest, answer: Answer) -> Answer:
+        listed = b'{"files": [{"path": "../../evil", "is_dir": false, "file_size": 1}]}'
+        is_listing = request.method == "GET" and "mlflow-artifacts/artifacts?" in request.target
+        return attrs.evolve(answer, body=listed) if is_listing else answer
+
+    source = connect(counting_proxy(mlflow_server.uri, spoil=spoil).uri, tmp_path, "s")
+    exp = or_raise(source.create_exp(f"copied {uuid.uuid4().hex[:8]}"))
+    or_raise(exp.start_run())
+    target = mlopus.testing.in_memory()
+
+    assert isinstance(source.copy_exp(exp, to=target).failure(), IllegalPath)
+    assert or_raise(target.find_exps().count()) == 0

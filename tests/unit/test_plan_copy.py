@@ -12,10 +12,13 @@ from mlopus.domain.keys import ExperimentKey, RunKey, VersionKey
 from mlopus.domain.records import COPIED_FROM_TAG, ExperimentRecord
 from mlopus.domain.status import RunStatus
 from mlopus.plans.bindings import copied_key
+from mlopus.plans.changes import DeleteEntity
 from mlopus.plans.copy_facts import HeldRun
 from mlopus.plans.copy_steps import CopiedFile, CopyFiles, CopyRuns, EndRuns, RunCopy, RunEnd
+from mlopus.plans.envelope import gathered
 from mlopus.plans.pending import Pending
 from mlopus.plans.plan import EntityAnswer, Plan
+from mlopus.plans.simulate import simulate
 from tests.unit.copy_facts import (
     CHILD,
     EXP,
@@ -27,6 +30,7 @@ from tests.unit.copy_facts import (
     TARGET,
     after,
     changed_file,
+    copied_run,
     facts_of,
     file,
     names,
@@ -238,3 +242,26 @@ def test_the_name_of_the_source_experiment_is_kept_unless_another_is_given() -> 
 
     assert planned(facts_of(), request).steps[0].name == "theirs"  # type: ignore[union-attr]
     assert planned(facts_of()).steps[0].name == EXP.name  # type: ignore[union-attr]
+
+
+def test_of_two_copies_that_one_operation_made_the_plan_deletes_one() -> None:
+    done = after(facts_of(versions=()))
+    copying = gathered(done.copying, "both")
+    twin = HeldRun(record=attrs.evolve(copied_run(done, "child").record, id="z"))
+    target = attrs.evolve(copying.target, runs=(twin, *copying.target.runs))
+    facts = attrs.evolve(done, copying=attrs.evolve(copying, target=target))
+    again = planned(facts)
+
+    assert names(again) == ["DeleteEntity", "ReflectChange", "FetchEntity"]
+    assert again.steps[0] == DeleteEntity(key=RunKey("z"))
+    assert planned(simulate(facts, again)).is_empty
+
+
+def test_a_copy_that_another_operation_made_is_left() -> None:
+    done = after(facts_of(versions=()))
+    copying = gathered(done.copying, "both")
+    record = copied_run(done, "child").record
+    theirs = HeldRun(record=attrs.evolve(record, id="z", tags=record.tags | {"mlopus.op": "theirs"}))
+    target = attrs.evolve(copying.target, runs=(*copying.target.runs, theirs))
+
+    assert planned(attrs.evolve(done, copying=attrs.evolve(copying, target=target))).is_empty

@@ -5,10 +5,12 @@ from __future__ import annotations
 import attrs
 from immutabledict import immutabledict
 
+from mlopus.domain.keys import VersionKey
 from mlopus.domain.records import ModelRecord, VersionRecord
 from mlopus.errors import (
     AlreadyExists,
 )
+from mlopus.plans.changes import DeleteEntity
 from mlopus.plans.copy_facts import HeldVersion, Holdings
 from mlopus.plans.copy_steps import CopyFiles, CopyVersions
 from mlopus.plans.envelope import gathered
@@ -78,3 +80,16 @@ def test_bytes_of_a_version_that_are_elsewhere_get_a_path_of_their_own() -> None
         ("s3://m/1", "models/ranker/4"),
     ]
     assert step_of(made, CopyVersions).versions[0].path == "models/ranker/4"
+
+
+def test_of_two_versions_that_one_operation_registered_the_plan_deletes_the_later() -> None:
+    done = after(facts_of())
+    copying = gathered(done.copying, "both")
+    (copy,) = copying.target.versions
+    twin = attrs.evolve(copy, record=attrs.evolve(copy.record, version="2", aliases=()))
+    target = attrs.evolve(copying.target, versions=(twin, copy))
+    facts = attrs.evolve(done, copying=attrs.evolve(copying, target=target))
+    again = planned(facts)
+
+    assert again.steps[0] == DeleteEntity(key=VersionKey("ranker", "2"))
+    assert planned(simulate(facts, again)).is_empty
