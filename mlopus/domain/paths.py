@@ -14,6 +14,8 @@ _DRIVE = re.compile(r"^[A-Za-z]:")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _NO_TEXT = re.compile(r"[\ud800-\udfff]")
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.\-]+:")
+_DEVICE = re.compile(r"(?:CON|PRN|AUX|NUL|COM[0-9¹²³]|LPT[0-9¹²³])(?:\..*)?", re.IGNORECASE | re.DOTALL)
+"""Names that are devices in every folder of Windows, whatever comes after a dot."""
 MAX_DEPTH = 100
 """Folders within folders that a listing may have before it is taken for an attack."""
 _PLAIN_HINT = "Give a plain path relative to the artifacts' root, such as 'model/weights.bin'."
@@ -30,7 +32,8 @@ def relative_path(path: str) -> Result[str, IllegalPath]:
 
     Fails with:
         IllegalPath: It is absolute, has a `.`, `..` or empty component, a backslash, a NUL or other
-            control character, bytes that are no text, or starts with a drive letter.
+            control character, bytes that are no text, the name of a device (as `nul`), or starts with a
+            drive letter.
 
     Example:
         >>> relative_path("model/weights.bin").unwrap()
@@ -58,10 +61,15 @@ def _why_not_plain(path: str) -> str | None:
         return "has a control character"
     if _NO_TEXT.search(path):
         return "has bytes that are no UTF-8 text"
-    components = path.split("/")
+    return _why_no_components(path.split("/"))
+
+
+def _why_no_components(components: list[str]) -> str | None:
     for component in components:
         if component in ("", ".", ".."):
             return f"has the component {component!r}"
+        if _DEVICE.fullmatch(component):
+            return f"has the component {component!r}, which is a device on some systems"
     if len(components) > MAX_DEPTH:
         return f"is more than {MAX_DEPTH} folders deep"
     return None

@@ -30,6 +30,11 @@ HOSTILE = (
     ("C:/windows",),
     ("back\\slash",),
     ("nul\0",),
+    ("NUL",),
+    ("conf/aux.json",),
+    ("Com1.log",),
+    ("\\\\host\\share",),
+    ("//host/share",),
     ("bell\a",),
     ("\udcff",),
     ("Case", "case"),
@@ -38,7 +43,15 @@ HOSTILE = (
     ("/".join("d" * 101),),
 )
 HOSTILE_IN_FSSPEC = tuple(names for names in HOSTILE if "both" not in names)  # it hides such a file itself
-HOSTILE_ON_DISK = (("back\\slash",), ("bell\a",), ("\udcff",), ("Case", "case"), ("café", "cafe\u0301"))
+HOSTILE_ON_DISK = (
+    ("NUL",),
+    ("conf/aux.json",),
+    ("back\\slash",),
+    ("bell\a",),
+    ("\udcff",),
+    ("Case", "case"),
+    ("café", "cafe\u0301"),
+)
 
 
 def memory_case(mode: dict[str, bool]) -> StoreCase:

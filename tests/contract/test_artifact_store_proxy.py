@@ -15,7 +15,14 @@ from mlopus.testing.contracts.trees import AWKWARD
 from mlopus.wire.mlflow.artifacts import uploadable
 from tests.servers.mlflow_server import MlflowServer
 
-HOSTILE = (("back\\slash",), ("bell\a",), ("Case", "case"), ("café", "cafe\u0301"))
+HOSTILE = (
+    ("NUL",),
+    ("conf/aux.json",),
+    ("back\\slash",),
+    ("bell\a",),
+    ("Case", "case"),
+    ("café", "cafe\u0301"),
+)
 
 
 def _is_kept(name: str) -> bool:

@@ -10,7 +10,7 @@ import pytest
 
 import mlopus
 from mlopus import MlflowApi
-from mlopus.errors import MlopusError, UnreadableReply
+from mlopus.errors import IllegalPath, MlopusError, UnreadableReply
 from tests.integration.mlflow_answers import failure
 from tests.servers.fixtures import StartLoopback
 from tests.servers.loopback import Loopback
@@ -121,13 +121,37 @@ def test_local_files_that_a_remote_server_names_are_read_where_the_user_says_so(
     assert api.load_run_artifact("r1", Path.read_text, "shared").unwrap() == "data"
 
 
-@pytest.mark.parametrize("named", ["../../etc/passwd", "/etc/passwd", "a\\..\\b", "a\0b", "C:\\x", ".."])
-def test_a_listing_that_names_what_is_outside_is_refused(
-    loopback: StartLoopback, tmp_path: Path, named: str
+HOSTILE = {
+    "up": ["../../etc/passwd"],
+    "up once": [".."],
+    "absolute": ["/etc/passwd"],
+    "a drive": ["C:/x"],
+    "a drive, backslash": ["C:\\x"],
+    "another machine": ["\\\\host\\share"],
+    "another machine, slashes": ["//host/share"],
+    "backslashes": ["a\\..\\b"],
+    "a NUL": ["a\0b"],
+    "a device": ["NUL"],
+    "a device with an extension": ["aux.json"],
+    "two cases": ["Model", "model"],
+    "two forms of Unicode": ["caf\u00e9", "cafe\u0301"],
+    "a file and a folder": ["x", "x/y"],
+    "listed twice": ["x", "x"],
+}
+
+
+@pytest.mark.parametrize("names", HOSTILE.values(), ids=HOSTILE)
+def test_a_listing_with_hostile_names_is_refused_before_anything_is_fetched_or_written(
+    loopback: StartLoopback, tmp_path: Path, names: list[str]
 ) -> None:
-    body = json.dumps({"files": [{"path": named, "is_dir": False, "file_size": 5}]}).encode()
+    files = [{"path": name, "is_dir": False, "file_size": 5} for name in ("fine", *names)]
+    body = json.dumps({"files": files}).encode()
     at_home = naming("mlflow-artifacts:/1/r1/artifacts")
     server = loopback(
         lambda request: Answer(body=body) if request.path.endswith("artifacts") else at_home(request)
     )
-    assert isinstance(failure(connected(server.uri, tmp_path).get_run_artifact("r1")), MlopusError)
+    api = connected(server.uri, tmp_path)
+    assert isinstance(failure(api.get_run_artifact("r1")), IllegalPath)
+    assert isinstance(failure(api.list_run_artifacts("r1", recursive=True)), IllegalPath)
+    assert not any("/artifacts/" in request.path for request in server.requests)
+    assert not (tmp_path / "cache" / "trees").exists()

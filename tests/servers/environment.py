@@ -43,6 +43,9 @@ MLFLOW_3 = Mlflow(
         "sqlalchemy>=2,<3",
     ),
 )
+MLFLOW_3_S3 = attrs.evolve(MLFLOW_3, requirements=(*MLFLOW_3.requirements, "boto3<2"))
+"""The same, able to keep artifacts in S3."""
+
 MLFLOW_2 = Mlflow(
     version="2.22.5",
     requirements=(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 from immutabledict import immutabledict
 
-from tests.servers.environment import MLFLOW_3, Mlflow, server_python
+from tests.servers.environment import MLFLOW_3, MLFLOW_3_S3, Mlflow, server_python
 from tests.servers.shared import shared_server
 
 if TYPE_CHECKING:
@@ -107,6 +107,16 @@ def running_workers_server(folder: Path) -> Generator[MlflowServer]:
 def running_workspaces_server(folder: Path) -> Generator[MlflowServer]:
     """Share a server that keeps workspaces apart."""
     with _running(folder, MLFLOW_3, options=("--enable-workspaces",)) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def running_server_on_s3(
+    folder: Path, destination: str, variables: Mapping[str, str]
+) -> Generator[MlflowServer]:
+    """Share a server that keeps its artifacts at an S3 URL, which it reaches as the variables say."""
+    options = ("--artifacts-destination", destination)
+    with _running(folder, MLFLOW_3_S3, options=options, settings=variables) as server:
         yield server
 
 
