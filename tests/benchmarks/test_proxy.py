@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.benchmarks.proxy import by_mlflow, by_mlopus, published
+from tests.servers.distance import at_distance
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,8 +18,9 @@ FILES = 30
 def test_both_sides_bring_the_same_files(mlflow_server: MlflowServer, tmp_path: Path) -> None:
     run_id = published(mlflow_server, tmp_path, FILES)
 
-    taken_s = by_mlflow(mlflow_server, run_id, tmp_path, 1)
-    _, requests = by_mlopus(mlflow_server, run_id, tmp_path)
+    taken_s = by_mlflow(mlflow_server.python, mlflow_server.uri, run_id, tmp_path, 1)
+    with at_distance(mlflow_server.uri, 0.002) as uri:
+        _, requests = by_mlopus(uri, run_id, tmp_path)
 
     assert len(taken_s) == 1
     assert requests == FILES

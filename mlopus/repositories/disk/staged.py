@@ -174,8 +174,9 @@ class StagedFile:
 
     def _opened(self) -> int:
         if self._handle is None:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(self._location)
+            if self._left is not None and self._left.location == self._location:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(self._location)
             self._handle = os.open(self._location, os.O_RDWR | os.O_CREAT | os.O_EXCL, self._mode)
         return self._handle
 
