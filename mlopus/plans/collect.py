@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
+import attrs
+
 from mlopus.domain.paths import overlaps
 from mlopus.errors import StoreFailed
 from mlopus.plans.envelope import gathered, make_plan, read_only_cache
@@ -24,6 +26,7 @@ from mlopus.plans.keeping_steps import (
 )
 from mlopus.plans.plan import Plan, ReceiptAnswer, Stage
 from mlopus.plans.verbs import title_of
+from mlopus.plans.words import human_size
 from mlopus.result import Failure, Result, Success
 
 
@@ -55,7 +58,15 @@ def plan_collect(request: CollectGarbage, facts: Facts) -> Result[Plan, StoreFai
         _evictions(choice, keeping),
         (SweepLeftovers(leftovers=keeping.leftovers),) if keeping.leftovers else (),
     )
-    return _planned(request, facts, stages)
+    return _planned(request, facts, stages, _why_still_over(choice, request))
+
+
+def _why_still_over(choice: _Choice, request: CollectGarbage) -> tuple[str, ...]:
+    """What to tell where the budget cannot be kept."""
+    if request.max_bytes is None or choice.total_bytes <= request.max_bytes:
+        return ()
+    left = f"{human_size(choice.total_bytes)} stay, over the budget of {human_size(request.max_bytes)}"
+    return (f"{left}: they are needed, or were used within the grace time",)
 
 
 def plan_clean_cache(request: CleanCache, facts: Facts) -> Result[Plan, StoreFailed]:
@@ -217,8 +228,11 @@ def _evictions(choice: _Choice, keeping: KeepingFacts) -> Stage:
 
 
 def _planned(
-    request: CollectGarbage | CleanCache, facts: Facts, stages: tuple[Stage, ...]
+    request: CollectGarbage | CleanCache,
+    facts: Facts,
+    stages: tuple[Stage, ...],
+    notes: tuple[str, ...] = (),
 ) -> Result[Plan, StoreFailed]:
     if any(stages) and (facts.cache is None or not facts.cache.is_writable):
         return Failure(read_only_cache(title_of(request)))
-    return Success(make_plan(request, facts, stages, ReceiptAnswer()))
+    return Success(attrs.evolve(make_plan(request, facts, stages, ReceiptAnswer()), notes=notes))

@@ -117,6 +117,7 @@ class Plan:
         stages: Groups of steps, in order; those of one stage do not depend on each other.
         answer: What the verb returns once all is done.
         totals: What execution moves, asks and removes.
+        notes: What else there is to know, for people: why a goal is not reached, say.
         source: The tracking store that a copy is made from; another one refuses it. None if nothing
             is copied from another store.
         cache_id: The cache whose content the plan relies on; None if it relies on none.
@@ -142,6 +143,7 @@ class Plan:
     stages: tuple[Stage, ...]
     answer: Answer
     totals: Totals = Totals()
+    notes: tuple[str, ...] = ()
     source: Origin | None = None
     cache_id: str | None = None
     roots: immutabledict[str, str] = attrs.field(default=immutabledict(), eq=False)

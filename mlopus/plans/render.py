@@ -51,6 +51,7 @@ def render(plan: Plan) -> str:
             label = str(number) if index == 0 else ""
             lines.append(f"{label:>3}  {_line(row, width)}")
     lines.append(f"  {totals_in_words(plan.totals)}" if rows else "  nothing to do")
+    lines += [f"  note: {note}" for note in plan.notes]
     return "\n".join(lines)
 
 
@@ -63,7 +64,9 @@ def render_html(plan: Plan) -> str:
             cells = (str(number) if index == 0 else "", row.word, row.name, row.size, row.note)
             parts.append(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>")
     total = "nothing to do" if plan.is_empty else totals_in_words(plan.totals)
-    parts.append(f'</tbody><tfoot><tr><td colspan="5">{escape(total)}</td></tr></tfoot></table>')
+    lines = (total, *(f"note: {note}" for note in plan.notes))
+    foot = "".join(f'<tr><td colspan="5">{escape(line)}</td></tr>' for line in lines)
+    parts.append(f"</tbody><tfoot>{foot}</tfoot></table>")
     return "".join(parts)
 
 

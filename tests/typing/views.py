@@ -8,6 +8,8 @@ from typing import assert_type
 from mlopus import ExpApi, Experiment, MlflowApi, Plan, Receipt, Result, RunApi, Search
 from mlopus.api.raising import RaisingApi
 from mlopus.api.raising.search import RaisingSearch
+from mlopus.domain.cache_report import CacheReport
+from mlopus.domain.checks import CacheCheck
 from mlopus.errors import MlopusError
 from mlopus.handles.raising import RaisingExp, RaisingModel, RaisingModelVersion, RaisingRun
 
@@ -64,3 +66,13 @@ def a_raising_run_is_a_context_manager(api: MlflowApi, exp: RaisingExp) -> None:
         assert_type(run, RaisingRun)
     assert_type(api.get_run(run), Result[RunApi, MlopusError])  # either API takes either handle
     assert_type(run.results.raising, RaisingRun)
+
+
+def verbs_that_keep_a_cache_in_order(api: MlflowApi, run: RunApi) -> None:
+    assert_type(api.gc(max_bytes=0), Result[Receipt, MlopusError])
+    assert_type(api.plan.gc(unused_for_s=60), Result[Plan, MlopusError])
+    assert_type(api.verify(run), Result[CacheCheck, MlopusError])
+    assert_type(api.raising.cache_report(), CacheReport)
+    assert_type(api.raising.pin(("ranker", 1), "data"), Receipt)
+    with api.hold("path") as held, api.raising.hold(held) as again:
+        assert_type(again, Path)

@@ -229,6 +229,17 @@ collect garbage of the cache                                  online, 1 stage
     assert render(collected(facts, unused_for_s=30 * 86_400.0)) == expected
 
 
+def test_a_budget_that_cannot_be_kept_is_told() -> None:
+    found = collected(holding(tree("a", entry(), days=0)), max_bytes=4)
+
+    assert found.is_empty
+    assert render(found).splitlines()[1:] == [
+        "  nothing to do",
+        "  note: 10 B stay, over the budget of 4 B: they are needed, or were used within the grace time",
+    ]
+    assert collected(holding(tree("a", entry(), days=0)), max_bytes=10).notes == ()
+
+
 def test_cleaning_all_takes_this_servers_entries_and_what_nothing_serves() -> None:
     facts = holding(
         tree("mine", entry(), days=0), tree("old"), tree("theirs", entry(origin="server-2"), days=9)
