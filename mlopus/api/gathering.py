@@ -56,6 +56,7 @@ def settings_facts(settings: Settings) -> SettingsFacts:
     return SettingsFacts(
         mode="offline" if settings.offline_mode else mode,
         max_age_s=settings.max_age_s,
+        patience_s=settings.connect_timeout_s,
         keep_on_read=settings.cache_metadata_on_read != "none",
         text_codec=settings.text_codec,
         always_pull=settings.always_pull_artifacts,

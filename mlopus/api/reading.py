@@ -7,7 +7,7 @@ from datetime import datetime
 from mlopus.domain.keys import EntityKey, key_of
 from mlopus.domain.records import Record
 from mlopus.errors import MlopusError
-from mlopus.execution.fetching import RecentParents, first_answer, with_parents, young_enough
+from mlopus.execution.fetching import RecentParents, first_answer, in_time, with_parents, young_enough
 from mlopus.execution.repositories import Repositories
 from mlopus.plans.steps import Ask, AskCache, AskServer
 from mlopus.result import Failure, Result, Success, mapped
@@ -71,11 +71,11 @@ class Reader:
     def _ask_in_turn(self, key: EntityKey) -> Result[Record, MlopusError]:
         return first_answer(
             self._ask,
-            lambda ask: self._server(key) if isinstance(ask, AskServer) else self._cache(key, ask),
+            lambda ask: self._server(key, ask) if isinstance(ask, AskServer) else self._cache(key, ask),
         )
 
-    def _server(self, key: EntityKey) -> Result[Record, MlopusError]:
-        found = self._repositories.tracking.get(key)
+    def _server(self, key: EntityKey, ask: AskServer) -> Result[Record, MlopusError]:
+        found = in_time(ask, key, self._repositories, self._recent, lambda given: given.tracking.get(key))
         if isinstance(found, Success):
             record = found.unwrap()
             self._fresh[key_of(record)] = record

@@ -21,8 +21,10 @@ from mlopus.domain.records import ExperimentRecord, Record, RunRecord
 from mlopus.domain.status import EntityKind, View
 from mlopus.domain.text import codec_named
 from mlopus.errors import MlopusError, OfflineMode, Unavailable
+from mlopus.execution.fetching import in_time
 from mlopus.plans.envelope import read_only_cache
 from mlopus.plans.search import Page, PageToken, PushDown, SearchSpec
+from mlopus.plans.steps import AskServer
 from mlopus.ports.metadata_cache import MetadataCache
 from mlopus.ports.tracking import Tracking
 from mlopus.query import Query, Sorting, parse
@@ -233,19 +235,24 @@ class Evaluation:
 
     def _raw_pages(self, spec: SearchSpec) -> Pages:
         """Pages as their source has them: the cache, if the first is asked of a server that is not there."""
-        sources = [self._source]
+        sources, offline = [self._source], self._api.settings.offline_mode
 
         def ask(token: PageToken) -> Result[Page, MlopusError]:
-            page = sources[-1].find(spec, token)
-            falls_back = self._api.settings.max_age_s is not None and token is None
+            falls_back = not offline and self._api.settings.max_age_s is not None and token is None
+            page = self._first_page(spec) if falls_back else sources[-1].find(spec, token)
             if isinstance(page, Failure) and isinstance(page.failure(), Unavailable) and falls_back:
                 sources.append(self._repositories.cache)
                 return sources[-1].find(spec, None)
             return page
 
-        offline = self._api.settings.offline_mode
         costs = not offline and self._repositories.tracking.facts.requests_cost
         return Pages(ask, crosses_network=costs)
+
+    def _first_page(self, spec: SearchSpec) -> Result[Page, MlopusError]:
+        """What the server has, if it answers soon: else the cache is to be asked."""
+        ask = AskServer(patience_s=self._api.settings.connect_timeout_s)
+        recent = self._api.recent_parents
+        return in_time(ask, None, self._repositories, recent, lambda given: given.tracking.find(spec, None))
 
     def _noted(self, page: Page) -> tuple[Record, ...]:
         """The rows of a page; when they were taken, and the parents beside them, is remembered."""

@@ -17,6 +17,7 @@ from mlopus.domain.keys import (
     RunKey,
     VersionKey,
     key_of,
+    kind_of,
 )
 from mlopus.domain.locations import exp_named_by
 from mlopus.domain.records import ModelRecord, Record, RunRecord, VersionRecord
@@ -31,6 +32,9 @@ from mlopus.result import Failure, Result, Success
 T = TypeVar("T")
 RECENT_S = 60.0
 """How long an experiment that this API has seen is taken to be as it was."""
+RECENT_COPY = "recent copy of "
+SILENT_S = 15.0
+"""How long a server that did not answer in time is taken to be away, where the cache can answer."""
 
 
 class RecentParents:
@@ -38,6 +42,7 @@ class RecentParents:
 
     def __init__(self) -> None:
         self._seen: dict[EntityKey, tuple[datetime, Record]] = {}
+        self._silence: tuple[datetime, Unavailable] | None = None
         self._lock = threading.Lock()
 
     def find(self, key: EntityKey, now: datetime) -> Record | None:
@@ -52,6 +57,15 @@ class RecentParents:
             for record in records:
                 if not isinstance(record, RunRecord | VersionRecord | ModelRecord):
                     self._seen[key_of(record)] = (now, record)
+
+    def was_silent(self, error: Unavailable, now: datetime) -> None:
+        """Remember that the server did not answer in time."""
+        self._silence = (now, error)
+
+    def silence(self, now: datetime) -> Unavailable | None:
+        """Why the server is taken to be away, if it did not answer within `SILENT_S`."""
+        silence = self._silence
+        return silence[1] if silence and now - silence[0] <= timedelta(seconds=SILENT_S) else None
 
     def forget(self) -> None:
         """Forget everything, after a change that may concern what is remembered."""
@@ -69,7 +83,8 @@ def fetch(
 
     def answer(ask: Ask) -> Result[Fetched, MlopusError]:
         if isinstance(ask, AskServer):
-            return _from_server(step, repositories, recent)
+            key = _asked(step)
+            return in_time(ask, key, repositories, recent, lambda now: _from_server(step, now, recent))
         return _from_cache(_asked(step), ask, repositories)
 
     return first_answer(step.ask, answer)
@@ -80,24 +95,59 @@ def _asked(step: FetchEntity) -> EntityKey:
     return step.key
 
 
+def in_time(
+    ask: AskServer,
+    key: EntityKey | None,
+    repositories: Repositories,
+    recent: RecentParents,
+    use: Callable[[Repositories], Result[T, MlopusError]],
+) -> Result[T, MlopusError]:
+    """Ask the server: in a hurry where the cache has the entity, at leisure where nobody else has.
+
+    A server that was silent a moment ago is not asked at all where the cache can answer. Without a key
+    the cache is taken to have an answer.
+    """
+    can_wait = ask.patience_s is None or (
+        key is not None and isinstance(repositories.cache.get(key), Failure)
+    )
+    if ask.patience_s is None or can_wait:
+        return use(repositories)
+    now = repositories.clock.now()
+    silence = recent.silence(now)
+    if silence is not None:
+        return Failure(silence)
+    tracking = repositories.tracking.hurried(ask.patience_s)
+    found = use(attrs.evolve(repositories, tracking=tracking))
+    if isinstance(found, Failure) and isinstance(error := found.failure(), Unavailable):
+        recent.was_silent(error, repositories.clock.now())
+    return found
+
+
 def first_answer(
     asks: tuple[Ask, ...], answer: Callable[[Ask], Result[T, MlopusError]]
 ) -> Result[T, MlopusError]:
     """What the first gives that has it; others are asked if one lacks it or is unavailable.
 
-    The error of the first one that was unavailable is answered when nobody else has it: it says
-    more than that the cache lacks it.
+    Where nobody has it, that the cache lacks it is the answer; its hint says why a server that was
+    asked too gave none.
     """
-    failure: MlopusError | None = None
+    missed: NotCached | None = None
+    unavailable: Unavailable | None = None
     for ask in asks:
         result = answer(ask)
         if isinstance(result, Success):
             return result
         error = result.failure()
-        if not isinstance(error, NotCached | Unavailable):
+        if isinstance(error, NotCached):
+            missed = error
+        elif isinstance(error, Unavailable):
+            unavailable = unavailable or error
+        else:
             return result
-        if failure is None or not isinstance(failure, Unavailable):
-            failure = error
+    if missed is not None and unavailable is not None:
+        hint = f"The server was asked too: {unavailable}. Ask again when it answers."
+        return Failure(attrs.evolve(missed, kind=missed.kind.removeprefix(RECENT_COPY), hint=hint))
+    failure = unavailable or missed
     assert failure is not None, "somebody is asked"  # noqa: S101
     return Failure(failure)
 
@@ -106,7 +156,9 @@ def young_enough(row: CachedRecord, ask: AskCache, now: datetime) -> Result[Cach
     """A row of the cache, if it is not older than what is asked for."""
     if ask.max_age_s is not None and (now - row.as_of) / timedelta(seconds=1) > ask.max_age_s:
         key = str(key_of(row.record))
-        return Failure(NotCached(kind="recent copy of", key=key, place="the cache"))
+        return Failure(
+            NotCached(kind=f"{RECENT_COPY}{kind_of(key_of(row.record))}", key=key, place="the cache")
+        )
     return Success(row)
 
 

@@ -52,6 +52,7 @@ class SettingsFacts:
 
     mode: Mode = "online"
     max_age_s: float | None = None
+    patience_s: float | None = None
     keep_on_read: bool = True
     text_codec: Literal["plain", "mlopus-1"] = "plain"
     always_pull: bool = False

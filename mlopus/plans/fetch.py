@@ -45,4 +45,5 @@ def ask_by_mode(settings: SettingsFacts) -> tuple[Ask, ...]:
         case "cache-first":
             if settings.max_age_s is None or settings.max_age_s == float("inf"):
                 return (AskCache(), AskServer())
-            return (AskCache(max_age_s=settings.max_age_s), AskServer(), AskCache())
+            hurried = AskServer(patience_s=settings.patience_s)
+            return (AskCache(max_age_s=settings.max_age_s), hurried, AskCache())

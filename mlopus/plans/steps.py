@@ -28,7 +28,9 @@ UploadReason: TypeAlias = Literal["new", "changed", "unproven"]
 
 @attrs.frozen(kw_only=True)
 class AskServer:
-    """Ask the tracking store."""
+    """Ask the tracking store; where the cache can answer instead, wait no longer than `patience_s`."""
+
+    patience_s: float | None = None
 
 
 @attrs.frozen(kw_only=True)

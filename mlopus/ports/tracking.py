@@ -45,6 +45,13 @@ class Tracking(Protocol):
         """The same store, sharing its connections, that tells this meter of its requests."""
         ...
 
+    def hurried(self, timeout_s: float) -> Tracking:
+        """The same store, for reading: a request that is not answered within that time has failed.
+
+        Nothing is tried again. A store that no network lies before may be as patient as it is.
+        """
+        ...
+
     def get(self, key: EntityKey) -> Result[Record, MlopusError]:
         """The entity of that key, without parents; deleted ones too. NotFound if there is none."""
         ...

@@ -44,6 +44,10 @@ class OfflineTracking:
         """The same."""
         return self
 
+    def hurried(self, timeout_s: float) -> OfflineTracking:  # noqa: ARG002 (nothing is ever sent)
+        """The same."""
+        return self
+
     def get(self, key: EntityKey) -> Result[Record, MlopusError]:
         """Refused."""
         return _offline(f"asking for {kind_of(key)} {str(key)!r}")

@@ -86,6 +86,10 @@ class EmbeddedTracking:
         """The same store."""
         return self
 
+    def hurried(self, timeout_s: float) -> EmbeddedTracking:  # noqa: ARG002 (nothing crosses a network)
+        """The same store."""
+        return self
+
     def get(self, key: EntityKey) -> Result[Record, MlopusError]:
         """The entity of that key, without parents."""
 

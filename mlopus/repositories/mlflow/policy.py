@@ -46,6 +46,15 @@ class Policy:
         doubling = tenacity.wait_exponential(multiplier=self.backoff_s, max=LONGEST_WAIT_S)
         return doubling + tenacity.wait_random(0, jitter_s)
 
+    def hurried(self, timeout_s: float) -> Policy:
+        """One try, within that time."""
+        return attrs.evolve(
+            self,
+            timeout_s=min(self.timeout_s, timeout_s),
+            connect_timeout_s=min(self.connect_timeout_s, timeout_s),
+            max_retries=0,
+        )
+
     def timeout_of(self, request: HttpRequest) -> float:
         """How long the answer to one try may take."""
         return self.timeout_s if request.patience == "normal" else min(self.timeout_s, SHORT_PATIENCE_S)

@@ -163,6 +163,11 @@ class MlflowTracking:
             self, transport=self.transport.metered(meter), registry=self.registry.metered(meter)
         )
 
+    def hurried(self, timeout_s: float) -> MlflowTracking:
+        """The same server on the same connections: one try, and no longer than that."""
+        transport, registry = self.transport.hurried(timeout_s), self.registry.hurried(timeout_s)
+        return attrs.evolve(self, transport=transport, registry=registry)
+
     def get(self, key: EntityKey) -> Result[Record, MlopusError]:
         """The entity of that key: one request."""
         return self._operations.get(key)

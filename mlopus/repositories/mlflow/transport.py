@@ -112,6 +112,10 @@ class Transport:
         """The same transport, on the same connections, that tells this meter."""
         return attrs.evolve(self, meter=meter)
 
+    def hurried(self, timeout_s: float) -> Transport:
+        """The same transport, on the same connections, that tries once and waits no longer than that."""
+        return attrs.evolve(self, policy=self.policy.hurried(timeout_s))
+
     def call(
         self, request: HttpRequest, read: Callable[[object], Result[T, WrongShape | IllegalPath]]
     ) -> Result[T, MlopusError]:

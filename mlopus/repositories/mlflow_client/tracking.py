@@ -88,6 +88,10 @@ class MlflowClientTracking:
         """The same stores, telling this meter of what crosses a network."""
         return attrs.evolve(self, answering=self.answering.metered(meter))
 
+    def hurried(self, timeout_s: float) -> MlflowClientTracking:  # noqa: ARG002 (the package waits as it does)
+        """The same stores: how long a database is waited for, its address says."""
+        return self
+
     @property
     def _operations(self) -> Operations:
         return Operations(self.answering, self.answering, self.text_codec)

@@ -315,11 +315,12 @@ class TrackingContract(
         else:
             assert run.id in answer.unwrap()
 
-    def test_a_metered_or_pickled_store_answers_the_same(self, case: TrackingCase) -> None:
+    def test_a_metered_hurried_or_pickled_store_answers_the_same(self, case: TrackingCase) -> None:
         run = case.run()
         copy = pickle.loads(pickle.dumps(case.tracking))  # noqa: S301 (its own bytes)
 
         assert case.tracking.metered(NoMeter()).get(RunKey(run.id)) == Success(run)
+        assert case.tracking.hurried(60).get(RunKey(run.id)) == Success(run)
         assert copy.get(RunKey(run.id)) == Success(run)
 
     def test_threads_that_write_at_once_lose_nothing(self, case: TrackingCase) -> None:

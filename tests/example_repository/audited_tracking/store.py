@@ -46,6 +46,9 @@ class AuditedTracking:
     def metered(self, meter: Meter) -> AuditedTracking:
         return attrs.evolve(self, kept=self.kept.metered(meter))
 
+    def hurried(self, timeout_s: float) -> AuditedTracking:
+        return attrs.evolve(self, kept=self.kept.hurried(timeout_s))
+
     def send(self, change: TrackingChange) -> Result[Record | None, MlopusError]:
         return self.kept.send(change).map(lambda record: self._written_down(change, record))
 
