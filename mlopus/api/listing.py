@@ -11,10 +11,12 @@ from mlopus.api.calls import Call
 from mlopus.api.core import ApiCore
 from mlopus.api.gathering import cached_facts, locate
 from mlopus.domain.entities import ArtifactEntry
-from mlopus.domain.manifest import Manifest, RemoteTree
+from mlopus.domain.manifest import ArtifactLocation, Entry, Manifest, ManifestFile, RemoteTree
 from mlopus.domain.paths import base_name, join_path, join_url, path_below
-from mlopus.errors import MlopusError, NotCached, NotFound
+from mlopus.errors import MlopusError, NotCached, NotFound, OfflineMode
+from mlopus.plans.proofs import covering
 from mlopus.plans.requests import ArtifactOf, GetArtifact
+from mlopus.plans.tables import still_empty
 from mlopus.plans.verbs import artifact_in_words
 from mlopus.result import Failure, Result, Success, mapped
 
@@ -27,9 +29,19 @@ def list_artifact(
     if isinstance(artifact, Failure):
         return artifact
     call, wanted = artifact.unwrap(), _wanted(artifact.unwrap())
-    if api.settings.offline_mode and not api.settings.pull_artifacts_in_offline_mode:
-        cached = _cached_manifest(api, call, wanted)
-        return mapped(cached, lambda manifest: _of_manifest(manifest, wanted.path, recursive=recursive))
+    if not api.settings.offline_mode:
+        return _listed_by_store(api, call, wanted, recursive=recursive)
+    if api.settings.pull_artifacts_in_offline_mode:
+        listed = _listed_by_store(api, call, wanted, recursive=recursive)
+        if isinstance(listed, Success) or not isinstance(listed.failure(), OfflineMode | NotCached):
+            return listed
+    cached = _cached_manifest(api, call, wanted)
+    return mapped(cached, lambda manifest: _of_manifest(manifest, wanted.path, recursive=recursive))
+
+
+def _listed_by_store(
+    api: ApiCore, call: Call, wanted: ArtifactOf, *, recursive: bool
+) -> Result[tuple[ArtifactEntry, ...], MlopusError]:
     located = locate(call, wanted, api.repositories, api.settings, api.recent_parents)
     if isinstance(located, Failure):
         return located
@@ -55,21 +67,30 @@ def open_file(api: ApiCore, artifact: Result[Call, MlopusError]) -> Result[Binar
     if isinstance(facts, Failure):
         return facts
     location, cache = facts.unwrap()
-    is_covered = False
-    for entry in cache.entries:
-        below = path_below(location.path, entry.path)
-        if below is not None and not is_covered:
-            is_covered = True
-            tree = api.repositories.artifacts.tree(entry.tree_key)
-            opened = tree if isinstance(tree, Failure) else tree.unwrap().open(below)
-            if isinstance(opened, Success) or not isinstance(opened.failure(), NotFound):
-                return opened
+    entry = covering(cache, location)
+    if entry is not None:
+        tree = api.repositories.artifacts.tree(entry.tree_key)
+        below = path_below(location.path, entry.path) or ""
+        opened = tree if isinstance(tree, Failure) else tree.unwrap().open(below)
+        if isinstance(opened, Success) or not isinstance(opened.failure(), NotFound):
+            return opened
     if api.settings.offline_mode and not api.settings.pull_artifacts_in_offline_mode:
-        return Failure(_not_in_what_is_cached(wanted) if is_covered else _not_cached(api, wanted))
+        return Failure(_not_cached(api, wanted) if entry is None else _not_in_what_is_cached(wanted))
     located = locate(call, wanted, api.repositories, api.settings, api.recent_parents)
     if isinstance(located, Failure):
         return located
-    return api.repositories.stores.open(join_url(located.unwrap().root_url, located.unwrap().path))
+    url = join_url(located.unwrap().root_url, located.unwrap().path)
+    return _naming(api.repositories.stores.open(url), wanted, url)
+
+
+def _naming(
+    opened: Result[BinaryIO, MlopusError], wanted: ArtifactOf, place: str
+) -> Result[BinaryIO, MlopusError]:
+    """The same, but what is not there is called as the caller called it."""
+    if isinstance(opened, Success) or not isinstance(opened.failure(), NotFound):
+        return opened
+    hint = "list_run_artifacts tells what is there; a folder is had by get_run_artifact."
+    return Failure(NotFound(kind="file", key=wanted.path, place=place, hint=hint))
 
 
 def _wanted(call: Call) -> ArtifactOf:
@@ -91,17 +112,40 @@ def _cached_manifest(api: ApiCore, call: Call, wanted: ArtifactOf) -> Result[Man
     if isinstance(facts, Failure):
         return facts
     location, cache = facts.unwrap()
-    for entry in cache.entries:
-        below = path_below(location.path, entry.path)
-        if below is not None:
-            manifest = api.repositories.artifacts.manifest(entry.tree_key)
-            if isinstance(manifest, Failure):
-                return manifest
-            part = manifest.unwrap().subtree(below)
-            if part is None:
-                return Failure(_not_in_what_is_cached(wanted))
-            return Success(part)
-    return Failure(_not_cached(api, wanted))
+    entry = covering(cache, location)
+    if entry is None:
+        return _cached_parts(api, location, cache.entries, _not_cached(api, wanted))
+    manifest = api.repositories.artifacts.manifest(entry.tree_key)
+    if isinstance(manifest, Failure):
+        return manifest
+    part = manifest.unwrap().subtree(path_below(location.path, entry.path) or "")
+    if part is None:
+        return Failure(_not_in_what_is_cached(wanted))
+    return Success(part)
+
+
+def _cached_parts(
+    api: ApiCore, location: ArtifactLocation, entries: tuple[Entry, ...], nothing: NotCached
+) -> Result[Manifest, MlopusError]:
+    """What is cached below a path that is not cached as a whole, newest first, as one manifest."""
+    files: dict[str, ManifestFile] = {}
+    folders: set[str] = set()
+    for entry in entries:
+        manifest = api.repositories.artifacts.manifest(entry.tree_key)
+        if isinstance(manifest, Failure):
+            return manifest
+        below = path_below(entry.path, location.path)
+        if below is None:
+            continue
+        for file in manifest.unwrap().files:
+            path = join_path(below, file.path)
+            files.setdefault(path, attrs.evolve(file, path=path))
+        folders.update(join_path(below, folder) for folder in manifest.unwrap().empty_folders)
+        folders.update(() if manifest.unwrap().is_file else (below,))
+    if not files and not folders:
+        return Failure(nothing)
+    parts = Manifest.of(base_name(location.path), tuple(files.values()), is_file=False)
+    return Success(attrs.evolve(parts, empty_folders=still_empty(folders, files)))
 
 
 def _under(entry: ArtifactEntry, prefix: str, url: str) -> ArtifactEntry:

@@ -149,9 +149,7 @@ def _use_conflict(job: Job) -> PathInUse | None:
     version = version_in_use(in_run, job.facts.versions_of_run)
     if version is None:
         return None
-    hint = "Publish to another path."
-    if isinstance(job.request, LogModelVersion):
-        hint = "Publish to another path, or pass overwrite=True."
+    hint = "Publish to another path, or pass overwrite=True."
     used_by = f"version {version.version} of model {version.name!r}"
     return PathInUse(path=job.location.path, used_by=used_by, hint=hint)
 

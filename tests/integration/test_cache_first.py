@@ -36,7 +36,7 @@ READS: dict[str, Read] = {
 
 @attrs.frozen(kw_only=True)
 class Beside:
-    """A server behind a proxy, and what was cached of it; `fail` makes the server stop or hang, `recover` undoes that."""
+    """A server behind a proxy, and what was cached of it; `fail` makes it hang, `recover` ends that."""
 
     proxy: Loopback
     run: RunApi

@@ -9,7 +9,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from mlopus.errors import StoreFailed
+from mlopus.errors import StoreFailed, Unsupported
 from mlopus.plans.steps import CachedTree, StoreTree
 from mlopus.repositories.disk.workspace import LocalWorkspace
 from mlopus.repositories.stores.fsspec_store import FsspecStore
@@ -73,7 +73,8 @@ def test_a_kind_that_was_asked_for_alone_is_that_kind_or_a_failure(tmp_path, wor
     monkeypatch.setattr(os, "link", refuse)
     refused = workspace.place(step, str(tmp_path / "target"), cached.source, Tally())
 
-    assert isinstance(refused.failure(), StoreFailed)
+    assert isinstance(refused.failure(), Unsupported)
+    assert "link=False" in (refused.failure().hint or "")
     assert os.listdir(tmp_path) == []
 
 

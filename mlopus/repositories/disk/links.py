@@ -9,7 +9,7 @@ from collections.abc import Callable
 from mlopus.plans.links import LinkKind
 from mlopus.repositories.disk.files import CHUNK_BYTES, errno_of
 
-_DISK_CANNOT = frozenset(
+DISK_CANNOT = frozenset(
     {
         errno.EPERM,
         errno.ENOTSUP,
@@ -56,7 +56,7 @@ class Ladder:
                 copied = _WAYS[kind](source, target, self._mode)
             except OSError as error:
                 number = errno_of(error)
-                if number in _DISK_CANNOT:
+                if number in DISK_CANNOT:
                     self._give_up(kind)
                 elif number not in _FILE_CANNOT:
                     raise
@@ -104,7 +104,7 @@ def _copy_bytes(reader: int, writer: int) -> int:
         while done < size and (count := os.copy_file_range(reader, writer, size - done)):
             done += count
     except (AttributeError, OSError) as error:
-        if done or (isinstance(error, OSError) and error.errno not in _DISK_CANNOT):
+        if done or (isinstance(error, OSError) and error.errno not in DISK_CANNOT):
             raise
     while done < size and (chunk := os.read(reader, CHUNK_BYTES)):
         view = memoryview(chunk)

@@ -14,15 +14,15 @@ import os
 
 import attrs
 
-from mlopus.errors import DigestMismatch, MlopusError, StalePlan
+from mlopus.errors import DigestMismatch, MlopusError, StalePlan, Unsupported
 from mlopus.plans.links import LinkKind
 from mlopus.plans.outcomes import Transferred
 from mlopus.plans.steps import PlacedFile, PlaceTree, TargetAbsent, TargetExpectation
 from mlopus.plans.tables import table_fault
 from mlopus.ports.meter import Meter
 from mlopus.ports.streams import TreeSource
-from mlopus.repositories.disk.files import CHUNK_BYTES, disk_failed, missing, remove_any
-from mlopus.repositories.disk.links import READ_ONLY, Ladder
+from mlopus.repositories.disk.files import CHUNK_BYTES, disk_failed, errno_of, missing, remove_any
+from mlopus.repositories.disk.links import DISK_CANNOT, READ_ONLY, Ladder
 from mlopus.repositories.disk.owner import Owner, is_abandoned
 from mlopus.repositories.disk.walk import Seen, walk_target
 from mlopus.repositories.target_digest import TargetRow, expectation_of
@@ -93,9 +93,18 @@ class Placement:
             stale = self._swap(staged, old)
             return made if stale is None else Failure(stale)
         except OSError as error:
-            return Failure(disk_failed(error, "placing", self.target))
+            return Failure(self._unsupported(error) or disk_failed(error, "placing", self.target))
         finally:
             _removed(staged)
+
+    def _unsupported(self, error: OSError) -> Unsupported | None:
+        """The error of a kind of link that was asked for by name and that these disks do not offer."""
+        kinds = self.step.ladder
+        if "copy" in kinds or errno_of(error) not in DISK_CANNOT:
+            return None
+        action = f"placing files of the cache by {' or '.join(kinds)}"
+        hint = "Pass link=False for a reflink where the disk can and a copy elsewhere, or link='copy'."
+        return Unsupported(action=action, place=f"the disk of {self.target}", hint=hint)
 
     def _stale(self, location: str) -> StalePlan | None:
         found = expectation_of(rows_of(walk_target(location)))
