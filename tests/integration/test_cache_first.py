@@ -11,7 +11,7 @@ import attrs
 import pytest
 
 import mlopus
-from mlopus import MlflowApi, RunApi, errors, or_raise
+from mlopus import MlflowApi, ModelVersionApi, RunApi, Search, errors, or_raise
 from mlopus.execution import fetching
 from tests.integration.stores import new_name
 from tests.servers.loopback import Loopback
@@ -24,13 +24,18 @@ SLACK_S = 2.0
 """For what happens beside the waiting, on a loaded machine; without a bound it would be minutes."""
 Read: TypeAlias = Callable[[MlflowApi, RunApi], Any]
 
+
+def first(search: Search[ModelVersionApi]) -> ModelVersionApi:
+    """The one that a search finds."""
+    (found,) = or_raise(search.all())
+    return found
+
+
 READS: dict[str, Read] = {
     "get_run": lambda api, run: or_raise(api.get_run(run.id)),
     "get_model_version": lambda api, run: or_raise(api.get_model_version((run.exp.name, 1))).run,
     "find_runs": lambda api, run: or_raise(api.find_runs({"exp.name": run.exp.name}).first()),
-    "find_model_versions": lambda api, run: (
-        or_raise(api.find_model_versions({"model.name": run.exp.name}).first()).run
-    ),
+    "find_model_versions": lambda api, run: first(api.find_model_versions({"model.name": run.exp.name})).run,
 }
 
 
