@@ -11,7 +11,7 @@ from mlopus.domain.paths import join_url, path_below
 from mlopus.errors import DigestMismatch, MlopusError
 from mlopus.execution.repositories import Repositories
 from mlopus.plans.cache import TreeRequest, needed_manifests, needs_listing, needs_store
-from mlopus.plans.facts import CacheFacts, Facts
+from mlopus.plans.facts import CacheFacts, Facts, ProtectedRoot
 from mlopus.plans.proofs import covering
 from mlopus.plans.requests import (
     CacheArtifact,
@@ -60,7 +60,18 @@ class TreeGathering:
             if isinstance(more, Failure):
                 return more
             facts = more.unwrap()
+        facts = attrs.evolve(facts, protected=(*facts.protected, *self._own_store(facts)))
         return self._with_target(facts, request) if isinstance(request, PlaceArtifact) else Success(facts)
+
+    def _own_store(self, facts: Facts) -> tuple[ProtectedRoot, ...]:
+        """The artifact's own root, where that is on this disk: nothing is placed among what it holds."""
+        if facts.store is None or not facts.store.is_local or facts.location is None:
+            return ()
+        source = self._repositories.stores.local_source(facts.location.root_url)
+        path = None if source is None else source.local_path("")
+        if path is None:
+            return ()
+        return (ProtectedRoot(path=self._repositories.workspace.resolve(path), kind="store"),)
 
     def _of_hit(self, base: Facts, request: GetArtifact) -> Result[Facts | None, MlopusError]:
         """The facts where an entry of the very path answers, and nothing else is to be known; else None."""

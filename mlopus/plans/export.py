@@ -51,9 +51,8 @@ def plan_export(request: ExportRequest, facts: Facts) -> Result[Plan, ExportRefu
         NotCached, OfflineMode: As for getting the artifact.
     """
     export = gathered(facts.export, "what the export's folder holds")
-    fault = folder_fault(export.folder, title_of(request)) or protected_fault(
-        export.folder.path, facts.protected
-    )
+    folder = export.folder
+    fault = protected_fault(folder.path, facts.protected) or folder_fault(folder, title_of(request))
     if fault is not None:
         return Failure(fault)
     roots = immutabledict({"target": export.folder.path})

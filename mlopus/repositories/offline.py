@@ -24,7 +24,7 @@ from mlopus.ports.artifact_store import ArtifactStore
 from mlopus.ports.meter import Meter
 from mlopus.ports.streams import TreeSink, TreeSource
 from mlopus.ports.tracking import ServerInfo
-from mlopus.result import Failure, Result
+from mlopus.result import Failure, Result, Success
 
 _PROXY_SCHEME = "mlflow-artifacts"
 
@@ -91,7 +91,9 @@ class OfflineStore:
     store: ArtifactStore | None
 
     def facts(self, url: str) -> Result[StoreFacts, MlopusError]:
-        """What the store is like: no I/O."""
+        """What the store is like: no I/O. What is behind the server is told, and never asked."""
+        if self.store is not None and scheme_of(url) == _PROXY_SCHEME:
+            return Success(StoreFacts(scheme=_PROXY_SCHEME, is_local=False, requests_cost=True))
         return _offline(f"looking at {url}") if self.store is None else self.store.facts(url)
 
     def metered(self, meter: Meter) -> OfflineStore:

@@ -226,3 +226,23 @@ def test_an_export_planned_for_a_folder_that_has_changed_is_stale(tmp_path: Path
 
     assert isinstance(failure, errors.StalePlan)
     assert [path.name for path in (tmp_path / "carried").iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize("below", ["", "inside", "a.txt/deeper", ".."])
+def test_nothing_is_placed_or_exported_among_the_files_of_a_store_on_this_disk(
+    tmp_path: Path, below: str
+) -> None:
+    api = mlopus.connect(tmp_path / "store", cache_dir=tmp_path / "cache")
+    repo = tmp_path / "elsewhere" / "repo"
+    run = or_raise(or_raise(api.create_exp("e")).start_run(repo=repo.as_uri()))
+    or_raise(run.log_artifact(lambda path: path.write_text("hello"), "a.txt"))
+    before = tree_of(tmp_path)
+
+    for put in (
+        lambda target: run.place_artifact(target, "a.txt", overwrite=True),
+        lambda target: run.export_artifact(target, "a.txt"),
+    ):
+        failure = put(repo / below).failure()
+
+        assert isinstance(failure, errors.IllegalPath)
+        assert tree_of(tmp_path) == before

@@ -179,3 +179,27 @@ def test_a_cache_alone_is_enough_to_work_offline(served: Served) -> None:
     run = or_raise(alone.get_run(served.run.id))
 
     assert (run.name, or_raise(run.get_artifact("notes.txt")).read_text()) == ("r", "first")
+
+
+def test_what_is_behind_the_server_is_never_pulled_offline(served: Served, socket_events: list[str]) -> None:
+    or_raise(served.run.clean_cached_artifact("notes.txt"))
+    api = served.api(offline_mode=True, pull_artifacts_in_offline_mode=True)
+    served.proxy.forget()
+    socket_events.clear()
+
+    failures = (
+        api.get_run_artifact(served.run.id, "notes.txt").failure(),
+        api.list_run_artifacts(served.run.id).failure(),
+        api.open_artifact(served.run.id, "notes.txt").failure(),
+        api.cache_run_artifact(served.run.id, "notes.txt").failure(),
+        api.export_run_artifact(served.run.id, served.cache.with_name("carried"), "notes.txt").failure(),
+    )
+
+    assert [type(failure).__name__ for failure in failures] == [
+        "NotCached",
+        "NotCached",
+        "OfflineMode",
+        "OfflineMode",
+        "NotCached",
+    ]
+    assert (served.proxy.calls, socket_events) == ((), [])
