@@ -2,12 +2,14 @@
 
 Rules publish, log, register, cache, get, list, open, place, pin, evict, clean, tamper, verify, go offline
 and online, open anew and look from a fork, on paths that overlap; another client publishes meanwhile.
-What the model predicts is compared by value, failures too. Needs the extra `testing`.
+What the model predicts is compared by value, failures too. Another machine writes offline and flushes.
+Needs the extra `testing`.
 """
 
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -15,14 +17,20 @@ from hypothesis.stateful import invariant, rule, run_state_machine_as_test
 
 from mlopus.testing.machine.artifacts import ArtifactRules
 from mlopus.testing.machine.base import OpenApi, runs
+from mlopus.testing.machine.journal import JournalMachine
 from mlopus.testing.machine.keeping import KeepingRules
 from mlopus.testing.machine.metadata import MetadataRules
 
-__all__ = ["ApiMachine", "OpenApi", "run_state_machine"]
+__all__ = ["ApiMachine", "JournalMachine", "OpenApi", "run_state_machine"]
 
 
 def run_state_machine(
-    open_api: OpenApi, *, examples: int = 100, steps: int = 30, shrinks: bool = True
+    open_api: OpenApi,
+    *,
+    examples: int = 100,
+    steps: int = 30,
+    shrinks: bool = True,
+    journal: bool = False,
 ) -> int:
     """Run the machine on repositories of one's own; raises what differs first, with the steps to it.
 
@@ -32,6 +40,7 @@ def run_state_machine(
         examples: How many times to start afresh.
         steps: The most steps of each.
         shrinks: Look for the fewest steps to a difference, which takes a while.
+        journal: Run the machine that writes offline and flushes instead; it sets `journal` itself.
 
     Returns:
         How many steps were taken in all.
@@ -49,19 +58,18 @@ def run_state_machine(
     """
     taken: list[None] = []
 
-    class Machine(ApiMachine):
-        """The machine of these repositories: Hypothesis makes it without arguments."""
+    kind: Any = JournalMachine if journal else ApiMachine
 
-        def __init__(self) -> None:
-            super().__init__(open_api)
+    def begin(machine: Any) -> None:
+        kind.__init__(machine, open_api)
 
-        @invariant()
-        def count(self) -> None:
-            """Note one more step."""
-            taken.append(None)
+    @invariant()
+    def count(machine: Any) -> None:  # noqa: ARG001 (an invariant takes a machine)
+        taken.append(None)
 
+    made: Any = type(kind.__name__, (kind,), {"__init__": begin, "count": count})
     run_state_machine_as_test(
-        Machine,
+        made,  # Hypothesis makes it for each example, without arguments
         settings=settings(
             max_examples=examples,
             stateful_step_count=steps,

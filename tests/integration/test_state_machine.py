@@ -102,6 +102,18 @@ def test_with_an_embedded_store() -> None:
     assert run_state_machine(embedded, examples=15, steps=STEPS) > 350
 
 
+WITH_A_JOURNAL: dict[str, OpenApi] = {
+    "memory": Opened(lambda _: mlopus.testing.in_memory(), lambda api, _: api.evolve()),
+    "disk": Opened(lambda folder: on_disk(in_memory(folder), folder), on_disk),
+    "embedded": embedded,
+}
+
+
+@pytest.mark.parametrize("kind", WITH_A_JOURNAL)
+def test_what_is_written_offline_is_shown_at_once_and_on_the_server_after_a_flush(kind: str) -> None:
+    assert run_state_machine(WITH_A_JOURNAL[kind], examples=12, steps=30, journal=True) > 250
+
+
 @attrs.frozen(kw_only=True)
 class NeverForgets(MemoryArtifactCache):
     """Keeps the entries that it should withdraw."""
@@ -137,14 +149,15 @@ def test_a_fault_of_a_repository_is_found(fault: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("journal", [False, True], ids=["plain", "journal"])
 @pytest.mark.parametrize("which", ["mlflow_server", "mlflow_2_server"])
-def test_with_a_real_server(which: str, request: pytest.FixtureRequest) -> None:
+def test_with_a_real_server(which: str, journal: bool, request: pytest.FixtureRequest) -> None:
     uri = request.getfixturevalue(which).uri
 
     def served(folder: str) -> MlflowApi:
         return mlopus.connect(uri, cache_dir=f"{folder}/cache", progress="off")
 
-    run_state_machine(served, examples=10, steps=30)
+    run_state_machine(served, examples=10, steps=30, journal=journal)
 
 
 @pytest.mark.slow
