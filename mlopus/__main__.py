@@ -1,4 +1,4 @@
-"""Small commands for people: `python -m mlopus tour`, `verify`, `gc`, `report`."""
+"""Small commands for people: `python -m mlopus tour`, `verify`, `gc`, `report`, `pending`, `flush`."""
 
 from __future__ import annotations
 

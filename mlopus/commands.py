@@ -1,7 +1,7 @@
-"""Commands for people about the cache on this disk: is it sound, what does it hold, what may go.
+"""Commands for people about the cache on this disk: is it sound, what does it hold, what may go, what waits.
 
-Each works offline, on the cache that `connect` would use. What is printed is for people; programs take
-the verbs of the API.
+Each works offline, on the cache that `connect` would use; `flush` alone asks the server. What is printed
+is for people; programs take the verbs of the API.
 """
 
 from __future__ import annotations
@@ -79,6 +79,15 @@ def add_commands(commands: Commands) -> None:
     gc.add_argument("--unused-for", type=span_s, help="evict what was not used for so long, such as 30d")
     gc.add_argument("--yes", action="store_true", help="do it")
     _add(commands, "report", _report, "show what the cache holds, by run and by size")
+    pending = _add(commands, "pending", _pending, "show what was written offline and is not sent yet")
+    pending.add_argument(
+        "--plans", action="store_true", help="also the plan of sending each, as far as it is known"
+    )
+    flush = _add(commands, "flush", _flush, "send what was written offline to the server")
+    flush.add_argument("--mark-dead", action="store_true", help="end runs as FAILED whose process died")
+    flush.add_argument(
+        "--take-over", action="store_true", help="also send what a process elsewhere claimed, that is gone"
+    )
 
 
 def _add(commands: Commands, name: str, command: Command, text: str) -> argparse.ArgumentParser:
@@ -94,7 +103,8 @@ def run(chosen: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     from mlopus.api.connect import connect  # noqa: PLC0415 (help needs no API)
 
     place = {} if chosen.cache_dir is None else {"cache_dir": chosen.cache_dir}
-    api = connect(chosen.tracking_uri, offline_mode=True, progress="off", **place)
+    is_offline = chosen.command != "flush"
+    api = connect(chosen.tracking_uri, offline_mode=is_offline, progress="off", **place)
     command: Command = chosen.run_command
     answer = command(api, chosen, out)
     if isinstance(answer, bool):
@@ -135,3 +145,24 @@ def _report(api: MlflowApi, _: argparse.Namespace, out: TextIO) -> MlopusError |
         return report.failure()
     print(report.unwrap(), file=out)
     return True
+
+
+def _pending(api: MlflowApi, chosen: argparse.Namespace, out: TextIO) -> MlopusError | bool:
+    found = api.pending()
+    if isinstance(found, Failure):
+        return found.failure()
+    for write in found.unwrap():
+        print(write, file=out)
+        if chosen.plans and write.plan is not None:
+            print(write.plan, file=out)
+    if not found.unwrap():
+        print("nothing waits", file=out)
+    return True
+
+
+def _flush(api: MlflowApi, chosen: argparse.Namespace, out: TextIO) -> MlopusError | bool:
+    flushed = api.flush(mark_dead=chosen.mark_dead, take_over=chosen.take_over)
+    if isinstance(flushed, Failure):
+        return flushed.failure()
+    print(flushed.unwrap(), file=out)
+    return flushed.unwrap().is_complete

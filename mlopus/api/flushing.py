@@ -33,7 +33,7 @@ from mlopus.plans.queued import run_of
 from mlopus.plans.requests import CreateRunIn, LogModelVersion, SetRunStatus
 from mlopus.plans.verbs import title_of, verb_of
 from mlopus.ports.journal import OpenRun
-from mlopus.result import Failure, Result, Success, collect
+from mlopus.result import Failure, Result, Success
 
 _LOGGER = logging.getLogger("mlopus")
 _STOPPING = (
@@ -78,7 +78,8 @@ class _Flushing:
         self._claimed = claimed
         self._missing: frozenset[Thing] = frozenset()
         self._stopped_by: MlopusError | None = None
-        self._fates: dict[int, FlushedWrite] = {}
+        self._fates: dict[int, tuple[Fate, MlopusError | None]] = {}
+        self._called: dict[int, JournalEntry] = {}
         self._failure: MlopusError | None = None
 
     def report(self, entries: tuple[JournalEntry, ...]) -> Result[FlushReport, MlopusError]:
@@ -88,7 +89,16 @@ class _Flushing:
             self._take(group)
             if self._failure is not None:
                 return Failure(self._failure)
-        return Success(FlushReport(writes=tuple(self._fates[entry.id] for entry in entries)))
+        left = called_now(self._api, tuple(entry for entry in entries if entry.id not in self._called))
+        if isinstance(left, Failure):
+            return left
+        called = self._called | {entry.id: entry for entry in left.unwrap()}
+        return Success(FlushReport(writes=tuple(self._told(called[entry.id]) for entry in entries)))
+
+    def _told(self, entry: JournalEntry) -> FlushedWrite:
+        fate, error = self._fates[entry.id]
+        verb, title = verb_of(entry.request), title_of(entry.request)
+        return FlushedWrite(id=entry.id, verb=verb, title=title, fate=fate, error=error)
 
     def _take(self, group: Group) -> None:
         for entry in group:
@@ -98,10 +108,11 @@ class _Flushing:
         left = tuple(entry for entry in group if entry.id not in self._fates)
         if not left:
             return
-        called = collect([called_now(self._api, entry) for entry in left])
+        called = called_now(self._api, left)
         if isinstance(called, Failure):
             self._failure = called.failure()
             return
+        self._called.update((entry.id, entry) for entry in called.unwrap())
         self._send(left, called.unwrap())
 
     def _unsendable(self, entry: JournalEntry) -> tuple[Fate | None, MlopusError | None]:
@@ -118,13 +129,7 @@ class _Flushing:
 
     def _put_off(self, entry: JournalEntry, fate: Fate, error: MlopusError | None) -> None:
         self._missing |= gives(entry.request)
-        self._note(entry, fate, error)
-
-    def _note(self, entry: JournalEntry, fate: Fate, error: MlopusError | None = None) -> None:
-        called = called_now(self._api, entry).value_or(entry)
-        self._fates[entry.id] = FlushedWrite(
-            id=entry.id, verb=verb_of(entry.request), title=title_of(called.request), fate=fate, error=error
-        )
+        self._fates[entry.id] = (fate, error)
 
     def _send(self, group: Group, called: Group) -> None:
         nameless = self._nameless(called)
@@ -177,7 +182,7 @@ class _Flushing:
             self._failure = settled.failure()
             return
         for entry in group:
-            self._note(entry, "sent")
+            self._fates[entry.id] = ("sent", None)
 
     def _refuse(self, group: Group, called: Group, error: MlopusError) -> None:
         """Leave an entry with its error; of several, find which ones are meant."""

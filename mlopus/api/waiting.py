@@ -17,7 +17,7 @@ from mlopus.plans.plan import Plan
 from mlopus.plans.planner import plan
 from mlopus.plans.requests import LogModelVersion, LogRunArtifact, PublishOptions
 from mlopus.plans.verbs import title_of, verb_of
-from mlopus.result import Failure, Result, Success, collect, mapped
+from mlopus.result import Failure, Result, Success, mapped
 
 MODE = "queued"
 """What a plan says that is drawn before its facts are gathered."""
@@ -29,33 +29,38 @@ def waiting_writes(api: ApiCore) -> Result[tuple[PendingWrite, ...], MlopusError
     entries = api.repositories.journal.entries()
     if isinstance(entries, Failure):
         return entries
-    return collect([_pending(api, entry) for entry in entries.unwrap()])
+    called = called_now(api, entries.unwrap())
+    return mapped(called, lambda found: tuple(_pending(api, entry) for entry in found))
 
 
-def _pending(api: ApiCore, entry: JournalEntry) -> Result[PendingWrite, MlopusError]:
-    called = called_now(api, entry)
-    if isinstance(called, Failure):
-        return called
-    request = called.unwrap().request
-    drawn = _drawn(api, called.unwrap())
-    return Success(
-        PendingWrite(
-            id=entry.id,
-            verb=verb_of(request),
-            title=title_of(request),
-            written_at=entry.written_at,
-            error=entry.error,
-            plan=None if isinstance(drawn, Failure) else drawn.unwrap(),
-        )
+def _pending(api: ApiCore, entry: JournalEntry) -> PendingWrite:
+    drawn = _drawn(api, entry)
+    return PendingWrite(
+        id=entry.id,
+        verb=verb_of(entry.request),
+        title=title_of(entry.request),
+        written_at=entry.written_at,
+        error=entry.error,
+        plan=None if isinstance(drawn, Failure) else drawn.unwrap(),
     )
 
 
-def called_now(api: ApiCore, entry: JournalEntry) -> Result[JournalEntry, MlopusError]:
-    """An entry whose request names its entities as they are called now."""
-    names = api.repositories.journal.replies(provisional_names(entry.request))
-    if isinstance(names, Failure):
-        return names
-    return Success(attrs.evolve(entry, request=renamed(entry.request, names.unwrap())))
+def called_now(
+    api: ApiCore, entries: tuple[JournalEntry, ...]
+) -> Result[tuple[JournalEntry, ...], MlopusError]:
+    """Entries whose requests name their entities as they are called now."""
+    named = [provisional_names(entry.request) for entry in entries]
+    wanted: frozenset[str] = frozenset[str]().union(*named)
+    found = api.repositories.journal.replies(wanted)
+    if isinstance(found, Failure):
+        return found
+    now = found.unwrap()
+    return Success(
+        tuple(
+            entry if names.isdisjoint(now) else attrs.evolve(entry, request=renamed(entry.request, now))
+            for entry, names in zip(entries, named, strict=True)
+        )
+    )
 
 
 def _drawn(api: ApiCore, entry: JournalEntry) -> Result[Plan, MlopusError]:

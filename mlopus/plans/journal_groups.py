@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias, cast
 
@@ -14,7 +13,7 @@ from mlopus.domain.keys import RunKey
 from mlopus.domain.records import MetricSample
 from mlopus.errors import InvalidValue, NotFound, ValueTooLong
 from mlopus.plans.changes import LogBatch
-from mlopus.plans.effects import whole_ms
+from mlopus.plans.effects import point_identity
 from mlopus.plans.facts import Facts
 from mlopus.plans.journal_entries import JournalEntry
 from mlopus.plans.requests import (
@@ -31,8 +30,6 @@ from mlopus.result import Failure, Result, Success
 Group: TypeAlias = tuple[JournalEntry, ...]
 """Entries in order; more than one only if all log to one run."""
 LogRequest: TypeAlias = LogParams | LogMetrics | LogMetricPoints | LogCollected | SetEntityTags
-
-_Point: TypeAlias = tuple[str, int, object, object]
 
 
 def logs_to(request: WriteRequest) -> str | None:
@@ -119,19 +116,12 @@ def coalesced(
 
 
 def without_points(request: LogCollected, histories: Mapping[str, tuple[MetricPoint, ...]]) -> LogCollected:
-    """The request without points that the run has already, told by step, time and value."""
+    """The request without points that the run has already."""
     there = {
-        (key, point.step, point.timestamp, _told(point.value))
+        point_identity(MetricSample(key=key, value=point.value, step=point.step, timestamp=point.timestamp))
         for key, points in histories.items()
         for point in points
+        if point.timestamp is not None
     }
-    kept = tuple(sample for sample in request.metrics if _point(sample) not in there)
+    kept = tuple(sample for sample in request.metrics if point_identity(sample) not in there)
     return attrs.evolve(request, metrics=kept)
-
-
-def _point(sample: MetricSample) -> _Point:
-    return sample.key, sample.step, whole_ms(sample.timestamp), _told(sample.value)
-
-
-def _told(value: float) -> object:
-    return "NaN" if math.isnan(value) else value

@@ -26,9 +26,12 @@ _MAPPING = "mapping"
 """What is written as the type of a mapping that stands where an object may."""
 
 
-def converter() -> Converter:
-    """A converter that reads strictly, and writes the class of what may be of several."""
-    made = Converter(omit_if_default=True, forbid_extra_keys=True, detailed_validation=True)
+def converter(*, explains: bool = True) -> Converter:
+    """A converter that reads strictly, and writes the class of what may be of several.
+
+    One that `explains` tells where something is wrong, and is slower.
+    """
+    made = Converter(omit_if_default=True, forbid_extra_keys=True, detailed_validation=explains)
     for kind in (str, int, bool):
         made.register_structure_hook(kind, partial(_read_strictly, kind))
     made.register_structure_hook(float, _read_float)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import growth, hits, place, proxy, runs, s3, search, startup, wire
+from tests.benchmarks import growth, hits, journal, place, proxy, runs, s3, search, startup, wire
 
 BENCHMARKS = {
     "startup": startup.main,
@@ -16,6 +16,7 @@ BENCHMARKS = {
     "wire": wire.main,
     "proxy": proxy.main,
     "growth": growth.main,
+    "journal": journal.main,
 }
 
 

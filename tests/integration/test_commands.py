@@ -107,3 +107,43 @@ def test_each_command_explains_itself(capsys, command) -> None:
 
     assert ended.value.code == 0
     assert "--cache-dir" in capsys.readouterr().out
+
+
+@pytest.fixture
+def queued(tmp_path: Path) -> RunApi:
+    """A run that waits on the journal of the cache, and its params."""
+    api = mlopus.connect(tmp_path / "store", cache_dir=tmp_path / "cache", offline_mode=True, journal=True)
+    made = or_raise(or_raise(api.get_or_create_exp("commands")).start_run("r1"))
+    return or_raise(made.log_params({"lr": 0.1}))
+
+
+def test_what_waits_is_listed(queued, capsys, tmp_path) -> None:
+    store = str(tmp_path / "store")
+    code, text = said(capsys, tmp_path, "pending", "--tracking-uri", store)
+
+    assert code == 0
+    assert text.splitlines() == [
+        "1  get or create experiment 'commands'",
+        f"2  start run 'r1' in experiment {queued.exp.id}",
+        f"3  log params to run {queued.id}",
+    ]
+    assert "queued, 2 stages" in said(capsys, tmp_path, "pending", "--plans", "--tracking-uri", store)[1]
+
+
+@pytest.mark.usefixtures("queued")
+def test_what_waits_is_flushed(capsys, tmp_path) -> None:
+    store = str(tmp_path / "store")
+    code, text = said(capsys, tmp_path, "flush", "--tracking-uri", store)
+
+    assert code == 0
+    assert [line.split()[1] for line in text.splitlines()] == ["sent"] * 3
+    assert said(capsys, tmp_path, "pending", "--tracking-uri", store) == (0, "nothing waits\n")
+
+
+def test_what_is_refused_is_told_by_the_exit_code(queued, capsys, tmp_path) -> None:
+    or_raise(queued.api.log_params(queued, {"lr": 0.2}))
+
+    code, text = said(capsys, tmp_path, "flush", "--tracking-uri", str(tmp_path / "store"))
+
+    assert code == 1
+    assert "4  refused  log params to run" in text

@@ -13,7 +13,7 @@ from immutabledict import immutabledict
 from mlopus.domain.entities import MetricPoint
 from mlopus.domain.records import MetricSample
 from mlopus.errors import MlopusError
-from mlopus.plans.effects import latest_points, whole_ms
+from mlopus.plans.effects import latest_points, point_identity, whole_ms
 from mlopus.plans.journal_entries import JournalEntry
 from mlopus.plans.journal_steps import QueueRequest, SettleRequests
 from mlopus.plans.keeping import HeldTree
@@ -176,13 +176,9 @@ class MemoryJournal:
 
     def history(self, run_id: str, metric: str) -> Result[tuple[MetricPoint, ...], MlopusError]:
         """The points that wait for a metric of a run, ordered by step, then time."""
-        points = (
-            MetricPoint(point.value, point.step, whole_ms(point.timestamp))
-            for point in self._points(run_id)
-            if point.key == metric
-        )
-        distinct = {repr(point): point for point in points}
-        return Success(tuple(sorted(distinct.values(), key=lambda point: (point.step, point.timestamp))))
+        found = {point_identity(point): point for point in self._points(run_id) if point.key == metric}
+        points = (MetricPoint(p.value, p.step, whole_ms(p.timestamp)) for p in found.values())
+        return Success(tuple(sorted(points, key=lambda point: (point.step, point.timestamp))))
 
     def latest(
         self, run_id: str, metrics: Iterable[str]

@@ -196,13 +196,13 @@ class SqliteJournal:
 
     def claim(self, *, take_over: bool) -> Result[frozenset[int], MlopusError]:
         """Claim every request that waits for this process; answers those that it has now."""
+        me = self._me
 
         def take(connection: sqlite3.Connection) -> Result[frozenset[int], MlopusError]:
             rows = connection.execute(f"SELECT id, claimed_by {_WAITING}", (self._origin,)).fetchall()
-            mine = [row for row in rows if may_take(row[1], self._me, take_over=take_over)]
-            connection.executemany(
-                "UPDATE request SET claimed_by = ? WHERE id = ?", ((self._me, i) for i, _ in mine)
-            )
+            mine = [row for row in rows if may_take(row[1], me, take_over=take_over)]
+            claims = ((me, entry_id) for entry_id, _ in mine)
+            connection.executemany("UPDATE request SET claimed_by = ? WHERE id = ?", claims)
             return Success(frozenset(int(entry_id) for entry_id, _ in mine))
 
         return self._if_there(take, frozenset())
