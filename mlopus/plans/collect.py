@@ -53,7 +53,8 @@ def plan_collect(request: CollectGarbage, facts: Facts) -> Result[Plan, StoreFai
         for tree in choice.in_order:
             if choice.total_bytes <= request.max_bytes:
                 break
-            choice.let_go(tree, "over the budget")
+            if choice.can_free(tree):
+                choice.let_go(tree, "over the budget")
     stages = (
         _evictions(choice, keeping),
         (SweepLeftovers(leftovers=keeping.leftovers),) if keeping.leftovers else (),
@@ -166,6 +167,9 @@ class _Choice:
         self.total_bytes = bytes_on_disk(keeping.trees)
         self._sharers = Counter(name for tree in keeping.trees for name in dict(tree.blobs))
         self._needed = needed
+        self._needed_files = {
+            name for tree in keeping.trees if tree.tree_key in needed for name, _ in tree.blobs
+        }
         self._going: dict[str, EvictedTree] = {}
         self._kept: dict[str, KeptTree] = {}
 
@@ -191,6 +195,15 @@ class _Choice:
             used_at=tree.used_at,
             reason=reason,
             stays=stays,
+        )
+
+    def can_free(self, tree: TreeFacts) -> bool:
+        """Whether the disk could get anything back: not where all of a tree is in others that stay.
+
+        A needed tree itself is looked at all the same, so that it is named.
+        """
+        return tree.tree_key in self._needed or any(
+            size and name not in self._needed_files for name, size in tree.blobs
         )
 
     def _freed_by(self, tree: TreeFacts) -> int:

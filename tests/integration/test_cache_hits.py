@@ -67,6 +67,17 @@ def test_a_hit_looks_at_one_tree_and_lists_no_folder(tmp_path: Path, monkeypatch
     assert sum(below == "trees" for _, below in seen) <= 3
 
 
+def test_hits_in_a_loop_note_the_use_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = cached(tmp_path, 1, 0)
+    fresh = mlopus.connect(tmp_path / "store", cache_dir=tmp_path / "cache", cache_local_artifacts=True)
+    noted: list[object] = []
+    monkeypatch.setattr(os, "utime", lambda path, **_: noted.append(path))
+
+    paths = {or_raise(fresh.get_run_artifact(run.id, "data")) for _ in range(50)}
+
+    assert noted == [str(path.parent) for path in paths]
+
+
 def test_a_hit_costs_the_same_for_many_files_and_beside_many_artifacts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -330,6 +330,27 @@ def test_a_version_is_pinned_offline_by_what_its_metadata_says(tmp_path: Path) -
     assert or_raise(offline.plan.pin(("ranker", 1))).is_empty
 
 
+def test_bytes_that_wait_to_be_published_are_neither_collected_nor_cleaned(tmp_path: Path) -> None:
+    given = {"cache_dir": tmp_path / "cache", "offline_mode": True, "journal": True, "grace_s": 0}
+    api = mlopus.connect("http://127.0.0.1:5000", **given)
+    run = or_raise(api.start_run(or_raise(api.create_exp("gc"))))
+    (tmp_path / "notes.txt").write_text("not sent yet")
+    or_raise(api.log_run_artifact(run, tmp_path / "notes.txt"))
+
+    plan = or_raise(api.plan.gc(max_bytes=0))
+    or_raise(api.gc(max_bytes=0))
+    read = or_raise(api.get_run_artifact(run, "notes.txt")).read_text()
+    or_raise(api.clean_all_cache())
+
+    assert plan.is_empty
+    assert read == "not sent yet"
+    held = or_raise(api.verify())
+    assert (held.is_sound, held.count("sound")) == (True, 1)
+    again = mlopus.connect("http://127.0.0.1:5000", **given)
+    assert len(or_raise(again.pending())) == 3
+    assert or_raise(again.get_run(run.id)).id == run.id
+
+
 def test_links_left_in_a_source_that_was_moved_keep_the_tree(tmp_path: Path) -> None:
     api = mlopus.testing.in_memory()
     exp = or_raise(api.get_or_create_exp("gc"))

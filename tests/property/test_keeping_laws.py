@@ -105,7 +105,12 @@ def test_no_tree_stays_that_was_used_before_one_that_goes_for_the_budget(made: C
     for_budget = [tree.used_at for tree in step.trees if tree.reason == "over the budget"]
     going = {tree.tree_key for tree in step.trees}
     kept = {tree.tree_key for tree in step.kept}
-    left = [t for t in keeping(facts).trees if t.tree_key not in going | kept]
+    needed = {name for t in keeping(facts).trees if t.tree_key in kept for name, _ in t.blobs}
+    left = [
+        t
+        for t in keeping(facts).trees
+        if t.tree_key not in going | kept and any(name not in needed for name, _ in t.blobs)
+    ]
     assert all(tree.used_at >= last for tree in left for last in for_budget)
 
 

@@ -229,6 +229,18 @@ collect garbage of the cache                                  online, 1 stage
     assert render(collected(facts, unused_for_s=30 * 86_400.0)) == expected
 
 
+def test_what_frees_nothing_is_not_evicted_for_a_budget() -> None:
+    common = (("common", 10),)
+    facts = holding(
+        tree("a", entry("a"), days=9, blobs=common),
+        tree("b", entry("b"), days=8, blobs=common),
+        held=(HeldTree(tree_key="b", by="journal", reason="entry 3"),),
+    )
+
+    assert gone(collected(facts, max_bytes=0)) == []
+    assert gone(collected(facts, unused_for_s=1.0)) == ["a"]
+
+
 def test_a_budget_that_cannot_be_kept_is_told() -> None:
     found = collected(holding(tree("a", entry(), days=0)), max_bytes=4)
 
