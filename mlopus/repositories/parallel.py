@@ -76,11 +76,12 @@ def for_each(
     threads = [threading.Thread(target=crew.run, name=f"mlopus-{n}", daemon=True) for n in range(workers)]
     try:
         for thread in threads:
+            crew.count_in()
             thread.start()
-        crew.wait_for(workers)
+        crew.wait_for()
     except BaseException:
         crew.stop()
-        crew.wait_for(workers, LONGEST_STOP_S)
+        crew.wait_for(LONGEST_STOP_S)
         raise
     return crew.outcome()
 
@@ -110,6 +111,7 @@ class _Crew(Generic[T, U]):
         self._done: dict[int, U] = {}
         self._lock = threading.Lock()
         self._ended = threading.Semaphore(0)
+        self._running = 0
         self._failure: MlopusError | None = None
         self._raised: BaseException | None = None
         self._is_stopped = False
@@ -133,13 +135,18 @@ class _Crew(Generic[T, U]):
             _crews.mine = before
             self._ended.release()
 
-    def wait_for(self, workers: int, seconds: float | None = None) -> None:
+    def count_in(self) -> None:
+        """One thread more is to be waited for."""
+        self._running += 1
+
+    def wait_for(self, seconds: float | None = None) -> None:
         """Wait for the threads to end, so long in all at most."""
         deadline = None if seconds is None else time.monotonic() + seconds
-        for _ in range(workers):
-            while not self._ended.acquire(timeout=_LOOKS_UP_EVERY_S):
-                if deadline is not None and time.monotonic() > deadline:
-                    return
+        while self._running:
+            if self._ended.acquire(timeout=_LOOKS_UP_EVERY_S):
+                self._running -= 1
+            elif deadline is not None and time.monotonic() > deadline:
+                return
 
     def _next(self) -> tuple[int, T] | None:
         with self._lock:

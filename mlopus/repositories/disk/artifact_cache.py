@@ -160,8 +160,9 @@ class DiskArtifactCache:
         folder = os.path.join(self._layout.tmp, Owner.current().new_name())
         try:
             os.makedirs(os.path.join(folder, "tree"))
-            log = None if url is None else FetchLog(folder, url)
-            left = None if url is None else claimed(self._layout, url, folder)
+            fetched = None if url is None else f"{self.origin.key} {url}"  # servers may use one URL each
+            log = None if fetched is None else FetchLog(folder, fetched)
+            left = None if fetched is None else claimed(self._layout, fetched, folder)
             remove_abandoned(self._layout)
         except OSError as error:
             return Failure(disk_failed(error, "staging a tree", self.folder))
