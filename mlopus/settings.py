@@ -91,7 +91,9 @@ class Settings:
         max_retries: How often a request that may be repeated is repeated, 0 or more.
         backoff_s: First pause between repeats, 0 or more; it doubles, up to 30 s.
         retry_for_s: After this long no request is repeated any more, 0 or more.
-        storage_options: By URL scheme, as "s3": the options of that artifact store's file system.
+        storage_options: By URL scheme, as "s3": credentials, endpoint and what else that artifact store
+            takes; they win over the environment. README names those of object stores, others are those
+            of fsspec's file system.
         scheme_map: Regular expressions for a whole URL scheme to the scheme used instead.
         grace_s: For how many seconds after their last use cached artifacts stay, whatever `gc` is asked
             for, 0 or more; below 60 a path may go while another process has just been given it.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 import zipfile
 from pathlib import Path
 
+import attrs
 import pytest
 from immutabledict import immutabledict
 
@@ -13,6 +15,7 @@ from mlopus.repositories.stores.fsspec_store import FsspecStore
 from mlopus.testing.contracts.artifact_store import ArtifactStoreContract, ReadOnlyStoreContract
 from mlopus.testing.contracts.store_case import StoreCase
 from tests.servers.file_servers import FileServer
+from tests.servers.messages import Answer, SeenRequest
 
 HOSTILE = (("back\\slash",), ("bell\a",), ("Case", "case"), ("café", "cafe\u0301"))
 
@@ -45,6 +48,31 @@ class TestHttp(ReadOnlyStoreContract):
     def case(self, http_server: FileServer) -> StoreCase:
         root = uuid.uuid4().hex
         return case_in(FsspecStore(), http_server.folder / root, f"{http_server.url}/{root}")
+
+
+class TestHttpWithVersions(ReadOnlyStoreContract):
+    """A web server that names versions of files and gives parts of them, as most do."""
+
+    @pytest.fixture
+    def case(self, http_server: FileServer, counting_proxy) -> StoreCase:
+        root = uuid.uuid4().hex
+        uri = counting_proxy(http_server.url, spoil=with_versions).uri
+        return case_in(FsspecStore(), http_server.folder / root, f"{uri}/{root}", resumes=True)
+
+
+def with_versions(request: SeenRequest, answer: Answer) -> Answer:
+    """What a web server says beyond what Python's does: an ETag, and the part of that version only."""
+    if answer.status != 200 or request.method != "GET" or request.path.endswith("/"):
+        return answer
+    etag = f'"{hashlib.sha256(answer.body).hexdigest()}"'
+    headers = (*answer.headers, ("ETag", etag))
+    begin = int(request.headers.get("range", "bytes=0-").removeprefix("bytes=").removesuffix("-"))
+    if "range" not in request.headers or request.headers.get("if-range") != etag:
+        return attrs.evolve(answer, headers=headers)
+    if begin >= len(answer.body):
+        return Answer(status=416, headers=headers)
+    told = ("Content-Range", f"bytes {begin}-{len(answer.body) - 1}/{len(answer.body)}")
+    return Answer(status=206, headers=(*headers, told), body=answer.body[begin:])
 
 
 class TestZip(ReadOnlyStoreContract):

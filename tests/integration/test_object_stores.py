@@ -1,11 +1,10 @@
-"""Object stores beyond the contract: real S3 with credentials, large files, forks; and servers that lie."""
+"""Object stores beyond the contract: real S3 with large files, credentials and forks."""
 
 from __future__ import annotations
 
 import json
 import os
 import pickle
-import sys
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -17,146 +16,17 @@ from immutabledict import immutabledict
 import mlopus
 from mlopus.domain.manifest import LocalFile
 from mlopus.errors import (
-    IllegalPath,
-    NotFound,
-    ServerFailed,
     StalePlan,
-    StoreFailed,
-    TimedOut,
     Unauthorized,
-    Unreachable,
-    Unsupported,
 )
 from mlopus.repositories.disk.folder_source import FolderSource
-from mlopus.repositories.stores.obstore_options import Patience
 from mlopus.repositories.stores.obstore_reading import RANGE_BYTES
 from mlopus.repositories.stores.obstore_store import ObjectStore
 from mlopus.testing.contracts.trees import BytesSink, BytesSource, Tally, upload_of
+from tests.benchmarks.s3 import Bench
+from tests.integration.objects import LARGE, QUICK, some_url, store_on
 from tests.servers.messages import Answer, SeenRequest
-from tests.servers.object_stores import BUCKET, S3Server, giving_parts
-
-QUICK = Patience(timeout_s=1.0, connect_timeout_s=1.0, max_retries=1, backoff_s=0.01, retry_for_s=2.0)
-LARGE = 2 * RANGE_BYTES + 12345
-
-
-def store_on(uri: str, *, patience: Patience = QUICK, **options) -> ObjectStore:
-    given = {"endpoint": uri, "access_key_id": "any", "secret_access_key": "body", **options}
-    return ObjectStore(storage_options=immutabledict({"s3": immutabledict(given)}), patience=patience)
-
-
-def some_url() -> str:
-    return f"s3://{BUCKET}/{uuid.uuid4().hex}"
-
-
-def listing_of(*keys: str) -> Answer:
-    rows = "".join(
-        f"<Contents><Key>{key}</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified>"
-        "<ETag>&quot;e&quot;</ETag><Size>1</Size></Contents>"
-        for key in keys
-    )
-    text = (
-        f'<?xml version="1.0"?><ListBucketResult><Name>b</Name><KeyCount>{len(keys)}</KeyCount>'
-        f"<MaxKeys>1000</MaxKeys><IsTruncated>false</IsTruncated>{rows}</ListBucketResult>"
-    )
-    return Answer(headers=(("Content-Type", "application/xml"),), body=text.encode())
-
-
-class TestListingsThatLie:
-    @pytest.mark.parametrize(
-        "keys",
-        [
-            ["r/../up"],
-            ["r/a/../../up"],
-            ["r/a/./b"],
-            ["r/a//b"],
-            ["/etc/passwd"],
-            ["elsewhere/file"],
-            ["r/C:/windows"],
-            ["r/back\\slash"],
-            ["r/bell&#7;"],
-            ["r/Case", "r/case"],
-            ["r/café", "r/cafe\u0301"],
-            ["r/both", "r/both/file"],
-            ["r/twice", "r/twice"],
-            ["r/" + "/".join("d" * 101)],
-        ],
-        ids=lambda keys: repr(keys[0][:20]),
-    )
-    def test_a_key_that_is_no_plain_path_below_the_url_is_refused(self, loopback, keys) -> None:
-        store = store_on(loopback(listing_of(*keys)).uri)
-
-        refused = store.list_tree("s3://b/r")
-
-        assert isinstance(refused.failure(), IllegalPath)
-
-    def test_empty_objects_in_the_place_of_folders_are_no_files(self, loopback) -> None:
-        listing = listing_of("r/data/", "r/data/x").body.replace(b"<Size>1</Size>", b"<Size>0</Size>", 1)
-        store = store_on(loopback(Answer(body=listing)).uri)
-
-        assert [file.path for file in store.list_tree("s3://b/r").unwrap().files] == ["data/x"]
-
-
-class TestErrors:
-    @pytest.mark.parametrize(
-        ("answer", "error"),
-        [
-            (Answer(status=401), Unauthorized),
-            (Answer(status=403, body=b"<Error><Code>AccessDenied</Code></Error>"), Unauthorized),
-            (Answer(status=404, body=b"<Error><Code>NoSuchBucket</Code></Error>"), NotFound),
-            (Answer(status=500), ServerFailed),
-            (Answer(status=429), ServerFailed),
-            (Answer(status=301), StoreFailed),
-            (Answer.of_html(), StoreFailed),
-            (Answer(hang_up=True), Unreachable),
-            (Answer(delay_s=30.0), TimedOut),
-        ],
-        ids=["401", "403", "no bucket", "500", "429", "301", "html", "hang up", "stall"],
-    )
-    def test_a_store_that_does_not_list_is_never_an_empty_one(self, loopback, answer, error) -> None:
-        store = store_on(loopback(answer).uri)
-
-        failed = store.list_tree("s3://b/r")
-
-        assert isinstance(failed.failure(), error)
-
-    def test_a_store_that_nobody_runs_is_unreachable(self) -> None:
-        assert isinstance(store_on("http://127.0.0.1:9").list_tree("s3://b/r").failure(), Unreachable)
-
-    def test_no_error_tells_what_a_url_carries(self, loopback) -> None:
-        store = ObjectStore(
-            storage_options=immutabledict(
-                {
-                    "az": {
-                        "account_name": "a",
-                        "sas_token": "sv=1&sig=topsecret",
-                        "endpoint": loopback(Answer(status=500)).uri,
-                    }
-                }
-            ),
-            patience=QUICK,
-        )
-
-        failed = store.list_tree("az://c/r").failure()
-
-        assert isinstance(failed, ServerFailed)
-        assert "topsecret" not in repr(failed)
-
-    def test_an_option_that_nobody_knows_is_refused_by_its_name(self) -> None:
-        refused = store_on("http://127.0.0.1:9", colour="red").list_tree("s3://b/r").failure()
-
-        assert isinstance(refused, mlopus.errors.InvalidValue)
-        assert "colour" in str(refused)
-
-    @pytest.mark.parametrize(
-        ("url", "extra"), [("s3://b/r", "s3"), ("gs://b/r", "gcs"), ("az://b/r", "azure")]
-    )
-    def test_without_the_package_the_extra_is_named(self, monkeypatch, url, extra) -> None:
-        monkeypatch.setitem(sys.modules, "obstore", None)
-
-        refused = ObjectStore().facts(url).failure()
-
-        assert isinstance(refused, Unsupported)
-        assert refused.hint == f"pip install 'mlopus[{extra}]'"
+from tests.servers.object_stores import S3Server, giving_parts
 
 
 @pytest.fixture
@@ -253,6 +123,25 @@ class TestLargeFiles:
             head = reader.read(10)
 
         assert (tail, head) == (content[-10:], content[5:15])
+
+
+class TestMemory:
+    @pytest.mark.parametrize("gives_parts", [True, False])
+    def test_a_file_larger_than_the_bound_passes_within_it(
+        self, s3_server, counting_proxy, tmp_path, gives_parts
+    ) -> None:
+        size_bytes, bound_bytes = 19 * RANGE_BYTES, 150_000_000
+        (tmp_path / "source").mkdir()
+        with (tmp_path / "source/w").open("wb") as file:
+            for number in range(19):
+                file.write(bytes([number]) * RANGE_BYTES)
+        uri = counting_proxy(s3_server.uri, spoil=giving_parts).uri if gives_parts else s3_server.uri
+        bench, key = Bench(uri, tmp_path), uuid.uuid4().hex
+
+        up = bench.mlopus("upload", key, tmp_path / "source")
+        down = bench.mlopus("download", key, tmp_path / "cache")
+
+        assert max(up["peak_bytes"], down["peak_bytes"]) <= bound_bytes < size_bytes
 
 
 class TestCredentials:

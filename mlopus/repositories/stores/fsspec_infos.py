@@ -16,9 +16,9 @@ _VALIDATORS = ("ETag", "etag", "generation", "version_id", "VersionId", "content
 
 
 def validator_of(info: Mapping[str, Any]) -> str | None:
-    """What changes with a file's content, if something of that is said."""
-    told = next((info[key] for key in _VALIDATORS if info.get(key)), None)
-    return None if told is None else str(told).strip('"')
+    """What changes with a file's content, if something of that is said; weak ETags say less."""
+    told = next((str(info[key]) for key in _VALIDATORS if info.get(key)), None)
+    return None if told is None or told.startswith("W/") else told.strip('"')
 
 
 def told_with(reader: Any) -> Mapping[str, Any]:

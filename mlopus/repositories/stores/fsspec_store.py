@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Any, BinaryIO, TypeVar, cast
 
 import attrs
@@ -29,6 +30,7 @@ from mlopus.repositories.stores.fsspec_systems import (
     can_be_written,
     check_scheme,
     crosses_network,
+    gives_parts,
     tells_sizes,
     told_by,
     workers_for,
@@ -240,7 +242,10 @@ class FsspecStore:
     def _fetch_one(self, url: str, file: RemoteFile, sink: TreeSink) -> Result[str | None, MlopusError]:
         place = self._place(url)
 
-        def open_at(_: Kept | None) -> Result[Opened, MlopusError]:
+        def open_at(kept: Kept | None) -> Result[Opened, MlopusError]:
+            after = None if kept is None else self._opened_after(place, file, kept)
+            if after is not None:
+                return Success(after)
             reader = self._opened(place, file)
             return Success(Opened(reader, validator_of(told_with(reader))))
 
@@ -254,6 +259,30 @@ class FsspecStore:
         if not tells_sizes(place.scheme):  # a stream; given any size, fsspec does not ask for it first
             return cast("BinaryIO", place.system.open(path, "rb", block_size=0, size=file.size_bytes or 1))
         return cast("BinaryIO", place.system.open(path, "rb", block_size=_BLOCK_BYTES))
+
+    def _opened_after(self, place: Place, file: RemoteFile, kept: Kept) -> Opened | None:
+        """The file right after kept bytes of the same content; None where that cannot be had."""
+        if not gives_parts(place.scheme):
+            return None
+        from aiohttp import ClientResponseError  # noqa: PLC0415 (it is installed: the place is open)
+
+        self._count(place)
+        headers = {"Range": f"bytes={kept.size_bytes}-", "If-Range": f'"{kept.validator}"'}
+        try:
+            reader: Any = place.system.open(
+                place.path(file.path), "rb", block_size=0, size=1, headers=headers
+            )
+        except ClientResponseError as error:
+            if error.status != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                raise
+            is_whole = validator_of(error.headers or {}) == kept.validator
+            return Opened(io.BytesIO(), kept.validator, kept.size_bytes) if is_whole else None
+        validator = validator_of(told_with(reader))
+        is_part = reader.r.status == HTTPStatus.PARTIAL_CONTENT
+        if is_part and validator != kept.validator:
+            reader.close()
+            return None
+        return Opened(cast("BinaryIO", reader), validator, kept.size_bytes if is_part else 0)
 
     def _send_one(self, url: str, upload: UploadFile, source: TreeSource) -> Result[None, MlopusError]:
         place = self._place(url)

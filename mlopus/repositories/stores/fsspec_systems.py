@@ -141,6 +141,11 @@ def can_be_written(scheme: str) -> bool:
     return scheme not in _READ_ONLY
 
 
+def gives_parts(scheme: str) -> bool:
+    """Whether a file can be read from its middle on, if it still is the same."""
+    return scheme in _HTTP
+
+
 def tells_sizes(scheme: str) -> bool:
     """Whether listings have sizes."""
     return scheme not in _HTTP
