@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import datetime
+from functools import cached_property
 from typing import Literal, TypeAlias
 
 import attrs
@@ -117,7 +118,7 @@ class Manifest:
         in_order = tuple(sorted(files, key=lambda file: file.path))
         return cls(name=name, is_file=is_file, files=in_order, empty_folders=tuple(sorted(empty_folders)))
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The name of the tree in the cache: a digest of everything the manifest says."""
         lines = [self.name, self.is_file, [[f.path, f.size_bytes, f.sha256] for f in self.files]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import growth, hits, journal, place, proxy, runs, s3, search, startup, wire
+from tests.benchmarks import growth, hits, journal, place, planning, proxy, runs, s3, search, startup, wire
 
 BENCHMARKS = {
     "startup": startup.main,
@@ -17,6 +17,7 @@ BENCHMARKS = {
     "proxy": proxy.main,
     "growth": growth.main,
     "journal": journal.main,
+    "planning": planning.main,
 }
 
 
