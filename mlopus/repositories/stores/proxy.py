@@ -44,7 +44,8 @@ LARGE_AT_ONCE: Final = 4
 """Large files are moved after the small ones, a few at a time: each has several requests under way."""
 RESTARTS: Final = 3
 """How often a file is begun anew whose stream broke and could not go on."""
-_INTERNAL_ERROR: Final = 500
+_NO_FILE: Final = (400, 500)
+"""How servers answer for a folder, and old ones for what is not there, as for anything else that fails."""
 
 
 @attrs.frozen(kw_only=True)
@@ -169,13 +170,13 @@ class MlflowArtifactsStore:
         request = download_request(whole_path)
 
         def explain(reply: HttpReply) -> MlopusError | None:
-            """Old servers fail on files that are not there as on anything else."""
-            if reply.status != _INTERNAL_ERROR:
+            """Ask whether there is a file, where the reply does not tell."""
+            if reply.status not in _NO_FILE:
                 return None
             listed = list_one(self.transport, attrs.evolve(root, path=whole_path))
-            if isinstance(listed, Success) and listed.unwrap() is None:
-                return NotFound(kind="artifact", key=whole_path, place=self.transport.place)
-            return None
+            if isinstance(listed, Failure) or any(not path for path, _ in listed.unwrap() or ()):
+                return None
+            return NotFound(kind="artifact", key=whole_path, place=self.transport.place)
 
         return ProxyReader.open(self.transport, request, root.host, explain, kept)
 
