@@ -87,7 +87,8 @@ class Settings:
         ca_cert: File of accepted certificate authorities.
         client_cert: File with the client's certificate and key.
         timeout_s: Longest wait for one answer, 0 or more.
-        connect_timeout_s: Longest wait for a connection, 0 or more.
+        connect_timeout_s: Longest wait for a connection, 0 or more; with `max_age_s`, also for a server's
+            answer, where the cache has one.
         max_retries: How often a request that may be repeated is repeated, 0 or more.
         backoff_s: First pause between repeats, 0 or more; it doubles, up to 30 s.
         retry_for_s: After this long no request is repeated any more, 0 or more.

@@ -41,6 +41,11 @@ print(json.dumps(read(folder)))
 """
 
 
+embedded_or_served = pytest.mark.parametrize(
+    "job", ["embedded", pytest.param("server", marks=pytest.mark.server)], indirect=True
+)
+
+
 def carried(folder: Path, **settings: Any) -> MlflowApi:
     """An API of an exported cache alone."""
     return mlopus.connect(cache_dir=folder, offline_mode=True, **settings)
@@ -168,6 +173,7 @@ def test_nothing_in_an_export_is_a_link_or_write_protected(job: Job, tmp_path: P
     assert not list(tmp_path.glob("metadata.db-*"))
 
 
+@embedded_or_served
 def test_an_export_is_served_after_it_was_moved_and_copied(job: Job, tmp_path: Path) -> None:
     or_raise(job.version.export(tmp_path / "carried"))
     shutil.copytree(tmp_path / "carried", tmp_path / "copied", copy_function=shutil.copyfile)
@@ -177,6 +183,7 @@ def test_an_export_is_served_after_it_was_moved_and_copied(job: Job, tmp_path: P
     assert read_elsewhere(job.name, tmp_path / "copied") == in_all(job.name)
 
 
+@embedded_or_served
 def test_an_export_is_served_to_another_user_and_where_nothing_can_be_written(
     job: Job, tmp_path: Path, public_folder: Path
 ) -> None:
