@@ -1,7 +1,8 @@
 """Planning a publish while offline: the bytes go to the cache and are held there, the request is queued.
 
 The cache then shows the run's artifacts as they will be. Of a run that only this journal knows, all
-artifacts are known, so its root is what is shown; of any other run, the path that is published to.
+artifacts are known, so its root is what is shown; of any other run, what the cache held around the
+path that is published to, else that path.
 """
 
 from __future__ import annotations
@@ -181,9 +182,11 @@ def shown_bytes(
 ) -> Result[tuple[Stage, ...], IllegalPath]:
     """The stages that let the cache answer for the run with what is held, beside what it has already."""
     subject, path = run_subject(request.run.id), request.path_in_run
-    anchor = "" if is_provisional_id(request.run.id) else path
-    location = ArtifactLocation(subject=subject, root_url="", path=anchor)
-    entry = covering(facts.cache, location)
+    is_known_whole = is_provisional_id(request.run.id)
+    sought = ArtifactLocation(subject=subject, root_url="", path="" if is_known_whole else path)
+    entry = covering(facts.cache, sought)
+    anchor = sought.path if entry is None else entry.path
+    location = attrs.evolve(sought, path=anchor)
     before = None if entry is None else part_at(facts.cache, entry, anchor)
     inside = path_below(path, anchor) or ""
     files = {
@@ -229,7 +232,7 @@ def shown_bytes(
         taken_at=facts.now if entry is None else max(facts.now, entry.taken_at),
         binds=WHOLE,
     )
-    withdraw: tuple[Step, ...] = () if anchor == "" else (WithdrawEntries(subject=subject, path=path),)
+    withdraw: tuple[Step, ...] = () if is_known_whole else (WithdrawEntries(subject=subject, path=anchor),)
     return Success(((fetch,), withdraw, (commit,)))
 
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import pytest
 
@@ -23,6 +23,7 @@ from mlopus.errors import (
     NotFound,
     OfflineMode,
     StoreFailed,
+    UnreadableCache,
 )
 from mlopus.handles import ModelVersionApi
 from tests.integration.main_job import write_model
@@ -164,6 +165,26 @@ def test_publishing_at_a_path_again_replaces_files_and_mirror_removes_others(run
 
     assert added == {"a": "1", "b": "2", "c": "2"}
     assert shown() == {"c": "3"}
+
+
+def test_what_was_cached_of_a_run_is_shown_beside_what_is_new(tmp_path: Path) -> None:
+    online = mlopus.connect(tmp_path / "store", cache_dir=tmp_path / "cache", cache_local_artifacts=True)
+    run = or_raise(or_raise(online.get_or_create_exp("demo")).start_run())
+    or_raise(run.log_artifact(lambda path: path.write_text("old"), "out/old.txt"))
+    or_raise(run.cache_artifact())
+    offline = online.evolve(offline_mode=True, journal=True)
+    or_raise(offline.log_run_artifact(run.id, lambda path: path.write_text("new"), "out/new.txt"))
+    shown = or_raise(offline.get_run_artifact(run.id))
+    or_raise(online.flush())
+
+    assert {path.name: path.read_text() for path in (shown / "out").iterdir()} == {
+        "old.txt": "old",
+        "new.txt": "new",
+    }
+    assert [entry.path for entry in or_raise(online.list_run_artifacts(run, "out"))] == [
+        "out/new.txt",
+        "out/old.txt",
+    ]
 
 
 def test_a_version_is_read_back_by_number_and_by_alias(api: MlflowApi, version: ModelVersionApi) -> None:
@@ -340,56 +361,16 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert or_raise(api.get_run(done.stdout.strip())).metrics["loss"] == 1.0 / 20
 
 
-Verb: TypeAlias = Callable[[MlflowApi, RunApi, ModelVersionApi], Any]
-WRITES: dict[str, Verb] = {
-    "create_exp": lambda api, *_: api.create_exp("new", {"a": 1}),
-    "create_model": lambda api, *_: api.create_model("new"),
-    "create_run": lambda api, run, _: api.create_run(run.exp, "r2", parent=run),
-    "delete_alias": lambda api, *_: api.delete_alias("ranker", "best"),
-    "delete_exp": lambda api, run, _: api.delete_exp(run.exp),
-    "delete_model": lambda api, *_: api.delete_model("ranker"),
-    "delete_model_version": lambda api, _, version: api.delete_model_version(version),
-    "delete_run": lambda api, run, _: api.delete_run(run),
-    "delete_tags_on_exp": lambda api, run, _: api.delete_tags_on_exp(run.exp, ["mlopus"]),
-    "delete_tags_on_model": lambda api, *_: api.delete_tags_on_model("ranker", ["mlopus"]),
-    "delete_tags_on_model_version": lambda api, _, version: api.delete_tags_on_model_version(
-        version, ["stage"]
-    ),
-    "delete_tags_on_run": lambda api, run, _: api.delete_tags_on_run(run, ["team"]),
-    "drop": lambda api, *_: api.drop(or_raise(api.pending())[-1].id),
-    "end_run": lambda api, run, _: api.end_run(run),
-    "log_metric_points": lambda api, run, _: api.log_metric_points(run, {"loss": [MetricPoint(0.5)]}),
-    "log_metrics": lambda api, run, _: api.log_metrics(run, {"loss": 1}),
-    "log_model_version": lambda api, run, _: api.log_model_version("ranker", run, __file__, "other"),
-    "log_params": lambda api, run, _: api.log_params(run, {"new": 1}),
-    "log_run_artifact": lambda api, run, _: api.log_run_artifact(run, __file__),
-    "metric_history": lambda api, run, _: api.metric_history(run, "loss"),
-    "pending": lambda api, *_: api.pending(),
-    "rename_exp": lambda api, run, _: api.rename_exp(run.exp, "n"),
-    "rename_model": lambda api, *_: api.rename_model("ranker", "n"),
-    "rename_run": lambda api, run, _: api.rename_run(run, "n"),
-    "restore_exp": lambda api, run, _: api.restore_exp(run.exp),
-    "restore_run": lambda api, run, _: api.restore_run(run),
-    "resume_run": lambda api, run, _: api.resume_run(run),
-    "set_alias": lambda api, _, version: api.set_alias("ranker", "best", version),
-    "set_description_on_exp": lambda api, run, _: api.set_description_on_exp(run.exp, "x"),
-    "set_description_on_model": lambda api, *_: api.set_description_on_model("ranker", "x"),
-    "set_description_on_model_version": lambda api, _, version: api.set_description_on_model_version(
-        version, "x"
-    ),
-    "set_description_on_run": lambda api, run, _: api.set_description_on_run(run, "x"),
-    "set_tags_on_exp": lambda api, run, _: api.set_tags_on_exp(run.exp, {"new": 1}),
-    "set_tags_on_model": lambda api, *_: api.set_tags_on_model("ranker", {"new": 1}),
-    "set_tags_on_model_version": lambda api, _, version: api.set_tags_on_model_version(version, {"n": 1}),
-    "set_tags_on_run": lambda api, run, _: api.set_tags_on_run(run, {"new": 1}),
-    "start_run": lambda api, run, _: api.start_run(run.exp),
-}
+def test_a_damaged_journal_is_said_and_left_as_it_is(api: MlflowApi, run: RunApi, tmp_path: Path) -> None:
+    or_raise(run.log_params({"lr": 0.1}))
+    api.repositories.journal.close()  # type: ignore[attr-defined]  # the one on SQLite has it
+    file = tmp_path / "cache" / "journal.db"
+    damaged = file.read_bytes()[:100] + bytes(range(256)) * (file.stat().st_size // 256)
+    file.write_bytes(damaged)
+    later = opened(tmp_path)
 
-
-@pytest.mark.parametrize("verb", sorted(WRITES))
-def test_every_write_succeeds_without_a_socket(
-    api: MlflowApi, run: RunApi, version: ModelVersionApi, verb: str, socket_events: list[str]
-) -> None:
-    or_raise(WRITES[verb](api, run, version))
-
-    assert socket_events == []
+    assert isinstance(later.pending().failure(), UnreadableCache)
+    assert isinstance(later.create_exp("new").failure(), UnreadableCache)
+    assert isinstance(later.evolve(offline_mode=False).flush().failure(), UnreadableCache)
+    assert or_raise(later.find_exps().count()) == 1
+    assert file.read_bytes() == damaged

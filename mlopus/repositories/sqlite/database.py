@@ -80,7 +80,8 @@ class Database:
                 try:
                     return use(connection)
                 finally:
-                    connection.execute("ROLLBACK")
+                    if connection.in_transaction:  # a disk that fails ends it
+                        connection.execute("ROLLBACK")
         except Absent:
             return absent()
         except OSError as error:

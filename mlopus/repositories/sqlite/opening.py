@@ -156,7 +156,8 @@ def _checked(connection: sqlite3.Connection, schema: Schema) -> State:
     try:
         return _state(connection, schema)
     finally:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:  # a disk that fails ends it
+            connection.execute("ROLLBACK")
 
 
 def _state(connection: sqlite3.Connection, schema: Schema) -> State:
