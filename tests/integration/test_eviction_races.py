@@ -15,7 +15,7 @@ from mlopus.testing.contracts.trees import RUN, content_of
 from tests.integration.interleavings import ORDERS, step_of
 from tests.integration.kill_scenarios import OLD, SERVER, commit
 
-ROUNDS = 150
+ROUNDS = 60
 
 
 def interleaved(name: str, order: str, folder: Path) -> dict[str, int]:
