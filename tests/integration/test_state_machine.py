@@ -145,7 +145,7 @@ def test_a_fault_of_a_repository_is_found(fault: dict[str, Any]) -> None:
         )
 
     with pytest.raises((AssertionError, ExceptionGroup)):
-        run_state_machine(Opened(faulty, lambda api, _: api), examples=200, steps=STEPS, shrinks=False)
+        run_state_machine(Opened(faulty, lambda api, _: api), examples=1000, steps=STEPS, shrinks=False)
 
 
 @pytest.mark.slow
