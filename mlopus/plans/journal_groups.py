@@ -16,11 +16,13 @@ from mlopus.plans.changes import LogBatch
 from mlopus.plans.effects import point_identity
 from mlopus.plans.facts import Facts
 from mlopus.plans.journal_entries import JournalEntry
+from mlopus.plans.queued import points_of, timed
 from mlopus.plans.requests import (
     LogCollected,
     LogMetricPoints,
     LogMetrics,
     LogParams,
+    MetricPointAt,
     SetEntityTags,
     WriteRequest,
 )
@@ -94,7 +96,7 @@ def coalesced(
     params: dict[str, str] = {}
     tags: dict[str, str] = {}
     metrics: list[MetricSample] = []
-    for request in requests:
+    for request in _points_together(requests, facts):
         changes = changes_of(request, facts)
         if isinstance(changes, Failure):
             return changes
@@ -113,6 +115,21 @@ def coalesced(
             tags=immutabledict(tags),
         )
     )
+
+
+def _points_together(requests: Sequence[LogRequest], facts: Facts) -> Iterator[LogRequest]:
+    """The requests with all their points in one: their order tells nothing, and each has its time."""
+    points: list[MetricPointAt] = []
+    for request in requests:
+        if isinstance(request, LogMetrics | LogMetricPoints):
+            points += (
+                MetricPointAt(key=point.key, value=point.value, step=point.step, timestamp=point.timestamp)
+                for point in points_of(timed(request, facts.now))
+            )
+        else:
+            yield request
+    if points:
+        yield LogMetricPoints(run=RunKey(logs_to(requests[0]) or ""), points=tuple(points))
 
 
 def without_points(request: LogCollected, histories: Mapping[str, tuple[MetricPoint, ...]]) -> LogCollected:
