@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 import mlopus
 from tests.integration.test_resuming import LOST_BYTES, SIZE_BYTES, big, staged_bytes, wait_until
 from tests.servers.artifact_server import ArtifactServer, serving
+from tests.servers.messages import Answer, SeenRequest
 
 PROMPTLY_S = 15.0
 """Far below the minutes that the server would hold a request up, far above what a busy machine adds."""
@@ -89,6 +91,46 @@ def test_a_fetch_that_hears_nothing_is_interrupted_and_the_same_process_goes_on_
     assert ((path / "half").read_bytes(), (path / "rest").read_bytes()) == (half, rest)
     assert server.sent_bytes() <= SIZE_BYTES + 2 * LOST_BYTES
     assert sorted(os.listdir(cache / "tmp")) == ["locks"]
+
+
+FETCHING_FROM_S3 = """
+import os, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from tests.integration.objects import store_on
+from mlopus.domain.manifest import RemoteFile
+from mlopus.testing.contracts.trees import BytesSink
+files = tuple(RemoteFile(path=f"{n}.bin", size_bytes=2**26) for n in range(3))
+print("ready", flush=True)
+try:
+    store_on(sys.argv[1]).fetch("s3://b/r", files, BytesSink())
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+def test_a_fetch_from_an_object_store_that_hears_nothing_is_interrupted_and_its_process_ends(
+    loopback,
+) -> None:
+    asked, release = threading.Event(), threading.Event()
+
+    def silent(_: SeenRequest) -> Answer:
+        asked.set()
+        release.wait(120)
+        return Answer(status=503)
+
+    command = [sys.executable, "-c", FETCHING_FROM_S3, loopback(silent).uri]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        assert asked.wait(60)
+        began = time.monotonic()
+        interrupted(process)
+        status = process.wait(60)
+        took_s = time.monotonic() - began
+        release.set()
+
+    assert status == 0
+    assert took_s < PROMPTLY_S
 
 
 def test_a_publish_is_interrupted_before_anything_of_a_file_is_seen_and_the_next_one_completes_it(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from typing import BinaryIO, cast
 
 import attrs
@@ -14,6 +14,7 @@ from mlopus.domain.paths import base_name
 from mlopus.errors import MlopusError, NotFound, StalePlan, Unsupported
 from mlopus.ports.meter import Meter
 from mlopus.ports.streams import Kept, TreeSink
+from mlopus.repositories.daemon_pool import DaemonPool
 from mlopus.repositories.stores.obstore_buckets import Bucket, Piece, piece_fault, remote_file, validator_of
 from mlopus.repositories.stores.obstore_places import ObjectPlace
 from mlopus.repositories.stores.obstore_reading import (
@@ -43,7 +44,7 @@ class Receiving:
     place: ObjectPlace
     bucket: Bucket
     meter: Meter
-    pool: Executor = attrs.field(factory=lambda: ThreadPoolExecutor(1))
+    pool: Executor = attrs.field(factory=lambda: DaemonPool(1, "mlopus-ahead"))
     room: InFlight = attrs.field(factory=InFlight)
 
     def receive(self, file: RemoteFile, sink: TreeSink) -> Result[str | None, MlopusError]:
@@ -134,14 +135,17 @@ class Receiving:
             return asked
         chunks, meta = asked.unwrap()
 
+        def following() -> bytes | None:
+            got = self.bucket.asked(self.place.shown, action, lambda: next(chunks, None))
+            if isinstance(got, Failure):
+                raise got.failure()
+            return got.unwrap()
+
         def content() -> Iterator[bytes]:
-            while True:
-                got = self.bucket.asked(self.place.shown, action, lambda: next(chunks, None))
-                if isinstance(got, Failure):
-                    raise got.failure()
-                chunk = got.unwrap()
-                if chunk is None:
-                    return
+            """One chunk comes while the one before is hashed and written."""
+            ahead = self.pool.submit(following)
+            while (chunk := ahead.result()) is not None:
+                ahead = self.pool.submit(following)
                 yield chunk
 
         return Success(Opened(cast("BinaryIO", StreamReader(content())), validator_of(meta)))

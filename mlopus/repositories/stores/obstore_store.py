@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, BinaryIO
 
 import attrs
@@ -18,6 +17,7 @@ from mlopus.plans.steps import UploadFile, UploadFiles
 from mlopus.plans.tables import folders_of, table_fault
 from mlopus.ports.meter import Meter, NoMeter
 from mlopus.ports.streams import TreeSink, TreeSource
+from mlopus.repositories.daemon_pool import DaemonPool
 from mlopus.repositories.parallel import for_each
 from mlopus.repositories.process_local import PerProcess
 from mlopus.repositories.stores.listing import folder_of, tree_of
@@ -104,7 +104,7 @@ class ObjectStore:
         if isinstance(opened, Failure):
             return opened
         place, bucket = opened.unwrap()
-        with ThreadPoolExecutor(2 * RANGES_AT_ONCE, thread_name_prefix="mlopus-ranges") as pool:
+        with DaemonPool(2 * RANGES_AT_ONCE, "mlopus-ranges") as pool:
             receiving = Receiving(place=place, bucket=bucket, meter=self.meter, pool=pool)
             fetched = for_each(lambda file: receiving.receive(file, sink), files, self._workers)
         if isinstance(fetched, Failure):

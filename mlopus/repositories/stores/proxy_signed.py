@@ -6,7 +6,7 @@ import contextlib
 import re
 import threading
 from collections.abc import Generator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from typing import BinaryIO, Final, cast
 
 import attrs
@@ -14,6 +14,7 @@ import attrs
 from mlopus.domain.manifest import RemoteFile
 from mlopus.errors import MlopusError, NotFound, StalePlan, StoreFailed
 from mlopus.ports.streams import Kept
+from mlopus.repositories.daemon_pool import DaemonPool
 from mlopus.repositories.mlflow.endpoint import place_of
 from mlopus.repositories.mlflow.policy import Fault, answer
 from mlopus.repositories.mlflow.transport import Transport
@@ -44,7 +45,7 @@ class Direct:
     @contextlib.contextmanager
     def opened(cls) -> Generator[Direct]:
         """A block with threads, which are started when they are wanted."""
-        with ThreadPoolExecutor(_THREADS, thread_name_prefix="mlopus-piece") as pool:
+        with DaemonPool(_THREADS, "mlopus-piece") as pool:
             yield cls(pool=pool)
 
 
