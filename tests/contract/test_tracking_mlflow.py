@@ -14,7 +14,8 @@ from tests.servers.mlflow_server import MlflowServer
 
 def case_on(server: MlflowServer) -> TrackingCase:
     tracking = MlflowTracking(uri=server.uri, username=server.username, password=server.password)
-    return TrackingCase(tracking=tracking, untags_experiments=not server.version.startswith("2."))
+    is_3 = not server.version.startswith("2.")
+    return TrackingCase(tracking=tracking, untags_experiments=is_3, takes_nan_again=is_3)
 
 
 @pytest.mark.server

@@ -7,6 +7,7 @@ import pty
 import subprocess
 import sys
 import termios
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 
 import mlopus
 from mlopus.execution.counting import CountingMeter
-from mlopus.execution.progress import Progress
+from mlopus.execution.progress import TOLD_EVERY_S, Progress
 from tests.servers.artifact_server import ArtifactServer, serving
 
 SIZE_BYTES = 10 * 1024 * 1024
@@ -106,12 +107,13 @@ def test_what_a_function_raises_ends_the_transfer_and_reaches_the_caller(
         calls.append(moment)
         if len(calls) == 2:
             raise StopHere
+        time.sleep(2 * TOLD_EVERY_S)  # so that the next change is told
 
     api = mlopus.connect(server.uri, cache_dir=tmp_path / "cache", progress=stop)
     with pytest.raises(StopHere):
         api.cache_run_artifact("r1", "model")
 
-    assert len(calls) == 2
+    assert [moment.is_over for moment in calls] == [False, False]
     assert isinstance(api.in_offline_mode.get_run_artifact("r1", "model"), mlopus.Failure)
 
 

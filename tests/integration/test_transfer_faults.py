@@ -52,7 +52,7 @@ def in_turn(*answers: Answer) -> Callable[[SeenRequest], Answer]:
 
 
 def fetch(server: Loopback, **settings: Any) -> tuple[Any, BytesSink, Tally]:
-    bounds = {"backoff_s": 0.01, "max_retries": 3, "retry_for_s": 5.0, "timeout_s": 2.0, **settings}
+    bounds = {"backoff_s": 0.01, "max_retries": 3, "retry_for_s": 5.0, "timeout_s": 15.0, **settings}
     store = MlflowArtifactsStore(transport=MlflowTracking(uri=server.uri, **bounds).transport)
     sink, tally = BytesSink(), Tally()
     began = time.monotonic()

@@ -70,11 +70,13 @@ class TrackingCase:
         tracking: The store.
         text_codec: How the store's searches read texts.
         untags_experiments: Whether it can delete tags of experiments, as servers before MLflow 3.2 cannot.
+        takes_nan_again: Whether it takes a point that is NaN once more, as it does others; MLflow 2 refuses.
     """
 
     tracking: Tracking
     text_codec: str = "plain"
     untags_experiments: bool = True
+    takes_nan_again: bool = True
 
     def send(self, change: TrackingChange) -> Record | None:
         """Make a change that must succeed."""
