@@ -17,9 +17,11 @@ setup:
 demo *args: setup
     {{ python }} -m mlopus tour "$@"
 
-# Run the tests, a real MLflow server included; arguments go to pytest, without any all tests run on all cores
+# Run the tests, a real MLflow server included; arguments go to pytest, without any all tests run, two per core
 test *args: setup
-    @if [ $# -eq 0 ]; then set -- --numprocesses auto --maxprocesses 8; fi; {{ python }} -m pytest "$@"
+    @if [ $# -eq 0 ]; then \
+        set -- --numprocesses "$({{ python }} -c 'import os; print(min(8, 2 * (os.cpu_count() or 1)))')"; \
+    fi; {{ python }} -m pytest "$@"
 
 # Check what CI checks besides the tests: format, lint, types, layers, generated code
 check: setup
