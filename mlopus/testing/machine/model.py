@@ -229,7 +229,8 @@ class StateModel:
             return contents_of(found) if found else Fails(NotFound, {"kind": "artifact"})
         entry = run.covering(path)
         if entry is None:
-            return Fails(NotCached, {"kind": "artifact"})
+            parts = run.cached_below(path)
+            return contents_of(parts) if parts else Fails(NotCached, {"kind": "artifact"})
         part = entry.part(path)
         return contents_of(part) if part else Fails(NotFound, {"kind": "artifact"})
 

@@ -65,6 +65,15 @@ class ModelRun:
         """The newest entry that covers a path."""
         return next((entry for entry in reversed(self.entries) if entry.covers(path)), None)
 
+    def cached_below(self, path: str) -> dict[str, File]:
+        """What entries below a path hold, by paths in it: of each file the newest."""
+        found: dict[str, File] = {}
+        for entry in reversed(self.entries):
+            inside = below(entry.path, path)
+            for name, file in entry.files.items() if inside else ():
+                found.setdefault(joined(inside or "", name), file)
+        return found
+
     def withdraw(self, path: str) -> None:
         """Forget entries at, above and below a path."""
         self.entries = [e for e in self.entries if not e.covers(path) and below(e.path, path) is None]
