@@ -96,7 +96,7 @@ class ApiMachine(MetadataRules, ArtifactRules, KeepingRules):
 
     @rule(run=runs)
     def look_from_a_fork(self, run: str) -> None:
-        """A forked process finds the same in the cache. It asks no server: what it read would be cached too."""
+        """A forked process finds the same in the cache, offline: what it read online would be cached too."""
         child = os.fork()
         if child == 0:
             self.model.offline = True
