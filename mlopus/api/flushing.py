@@ -192,7 +192,7 @@ class _Flushing:
                 self._send_alone(alone, one)
             return
         _LOGGER.error("%s, entry %d of the journal, was refused: %s", verb_of(entry.request), entry.id, error)
-        noted = self._repositories.journal.refuse(entry.id, str(error))
+        noted = self._repositories.journal.refuse(entry.id, str(error), in_doubt=_may_be_done(error))
         if isinstance(noted, Failure):
             self._failure = noted.failure()
         self._put_off(entry, "refused", error)

@@ -20,8 +20,8 @@ class JournalEntry:
         held: Key of the committed tree with the bytes to be published.
         written_at: When it was queued.
         error: Why the server refused it, the last time.
-        attempted_at: When a flush last began to send it; None if none ever did, so that it is
-            certainly not there.
+        attempted_at: When a flush last began to send it; None if none did since it was refused, if it
+            was, so that it is certainly not there.
         claimed_by: The process that is sending it, or was when it died.
     """
 

@@ -66,8 +66,8 @@ class Journal(Protocol):
         """Take requests off the queue that were carried out; see `SettleRequests`."""
         ...
 
-    def refuse(self, entry_id: int, error: str) -> Result[None, MlopusError]:
-        """Note why the server refused a request; it waits on."""
+    def refuse(self, entry_id: int, error: str, *, in_doubt: bool = False) -> Result[None, MlopusError]:
+        """Note why the server refused a request; it waits on. Without doubt it was not carried out."""
         ...
 
     def drop(self, entry_ids: tuple[int, ...]) -> Result[None, MlopusError]:

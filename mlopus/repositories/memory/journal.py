@@ -137,10 +137,10 @@ class MemoryJournal:
             self._take_off(step.entry_ids)
         return Success(None)
 
-    def refuse(self, entry_id: int, error: str) -> Result[None, MlopusError]:
+    def refuse(self, entry_id: int, error: str, *, in_doubt: bool = False) -> Result[None, MlopusError]:
         """Note why the server refused a request; it waits on."""
         with self.tables.lock:
-            self._change(entry_id, error=error)
+            self._change(entry_id, error=error, **({} if in_doubt else {"attempted_at": None}))
         return Success(None)
 
     def _change(self, entry_id: int, **fields: Any) -> None:

@@ -230,9 +230,10 @@ class SqliteJournal:
 
         return self._database.write(finish)
 
-    def refuse(self, entry_id: int, error: str) -> Result[None, MlopusError]:
+    def refuse(self, entry_id: int, error: str, *, in_doubt: bool = False) -> Result[None, MlopusError]:
         """Note why the server refused a request; it waits on."""
-        return self._each("UPDATE request SET error = ? WHERE id = ?", [(stored_text(error), entry_id)])
+        change = "UPDATE request SET error = ?, attempted_at = iif(?, attempted_at, NULL) WHERE id = ?"
+        return self._each(change, [(stored_text(error), in_doubt, entry_id)])
 
     def drop(self, entry_ids: tuple[int, ...]) -> Result[None, MlopusError]:
         """Take requests off the queue; those that are not there are no fault."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import attrs
+import pytest
 from immutabledict import immutabledict
 
 from mlopus.domain.entities import MetricPoint
@@ -179,6 +180,17 @@ class JournalContract:
         ).unwrap()
 
         assert case.journal.replies([number]).unwrap() == {number: "4"}
+
+    @pytest.mark.parametrize("in_doubt", [True, False])
+    def test_a_request_that_was_refused_is_in_no_doubt_unless_it_is_said(
+        self, case: JournalCase, in_doubt: bool
+    ) -> None:
+        entry_id = case.queue(START)
+        case.journal.attempt((entry_id,), LATER).unwrap()
+
+        case.journal.refuse(entry_id, "refused", in_doubt=in_doubt).unwrap()
+
+        assert [entry.attempted_at for entry in case.waiting()] == [LATER if in_doubt else None]
 
     def test_a_refused_request_waits_with_its_error(self, case: JournalCase) -> None:
         entry_id = case.queue(PARAMS)
