@@ -2,7 +2,7 @@
 
 Run as a program, in a process of its own without threads, since it forks:
 `python -m tests.integration.flush_kills <uri> <name> <folder> <seed> <kills>`. It prints a summary as
-JSON. A flush that is done before it is killed is counted as none, and nothing more is killed.
+JSON. A flush that is done before it is killed is counted as none; then the next journal is written.
 """
 
 from __future__ import annotations
@@ -34,26 +34,30 @@ def connected(uri: str, folder: Path, **settings: Any) -> MlflowApi:
 
 
 def main(uri: str, name: str, folder: Path, seed: int, kills: int) -> dict[str, object]:
-    """Write offline, kill, flush."""
-    train(connected(uri, folder, offline_mode=True, journal=True), name, folder / "source")
+    """Write offline, kill, flush; with as many journals as it takes."""
     chance = random.Random(seed)  # noqa: S311 (nothing is kept secret)
+    names: list[str] = []
     at_steps = at_moments = 0
     while at_steps + at_moments < kills:
-        is_step = chance.random() < 0.5
-        step, delay = chance.randint(1, MOST_STEPS), chance.uniform(0.02, LONGEST_KILL_S)
-        status = (
-            _flushed(uri, folder, lambda step=step: _die_at(step)) if is_step else _killed(uri, folder, delay)
-        )
-        if not os.WIFSIGNALED(status):
-            assert os.WEXITSTATUS(status) == 0
-            break
-        assert os.WTERMSIG(status) == signal.SIGKILL
-        at_steps, at_moments = at_steps + is_step, at_moments + (not is_step)
-    tries = 0
-    while os.WEXITSTATUS(_flushed(uri, folder, lambda: None)) != 0:
-        tries += 1
-        assert tries < 20, "it never gets through"
-    return {"seed": seed, "at_steps": at_steps, "at_moments": at_moments}
+        names.append(f"{name}-{len(names)}")
+        own = folder / names[-1]
+        train(connected(uri, own, offline_mode=True, journal=True), names[-1], own / "source")
+        while at_steps + at_moments < kills:
+            is_step = chance.random() < 0.5
+            step, delay = chance.randint(1, MOST_STEPS), chance.uniform(0.02, LONGEST_KILL_S)
+            status = (
+                _flushed(uri, own, lambda step=step: _die_at(step)) if is_step else _killed(uri, own, delay)
+            )
+            if not os.WIFSIGNALED(status):
+                assert os.WEXITSTATUS(status) == 0
+                break
+            assert os.WTERMSIG(status) == signal.SIGKILL
+            at_steps, at_moments = at_steps + is_step, at_moments + (not is_step)
+        tries = 0
+        while os.WEXITSTATUS(_flushed(uri, own, lambda: None)) != 0:
+            tries += 1
+            assert tries < 20, "it never gets through"
+    return {"seed": seed, "names": names, "at_steps": at_steps, "at_moments": at_moments}
 
 
 def kill_at(uri: str, name: str, folder: Path, step: int) -> bool:
