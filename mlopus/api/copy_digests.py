@@ -11,6 +11,7 @@ from typing import Final
 
 import attrs
 
+from mlopus.concurrency.crews import for_each
 from mlopus.domain.keys import RunKey
 from mlopus.domain.manifest import RemoteFile, RemoteTree
 from mlopus.domain.paths import join_path
@@ -22,7 +23,6 @@ from mlopus.plans.copy_versions import places_of
 from mlopus.plans.provenance import copied_from
 from mlopus.ports.artifact_store import ArtifactStore
 from mlopus.ports.streams import FileSink
-from mlopus.repositories.parallel import for_each
 from mlopus.result import Failure, Result, Success, mapped
 
 _TREES_AT_ONCE: Final = 4

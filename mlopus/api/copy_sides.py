@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 import attrs
 
 from mlopus.api.every import every
+from mlopus.concurrency.crews import for_each
 from mlopus.domain.keys import EntityKey, RunKey
 from mlopus.domain.manifest import RemoteTree
 from mlopus.domain.records import (
@@ -21,7 +22,6 @@ from mlopus.errors import MlopusError
 from mlopus.execution.repositories import Repositories
 from mlopus.plans.search import SearchSpec
 from mlopus.query import Sorting, parse
-from mlopus.repositories.parallel import for_each
 from mlopus.result import Failure, Result, Success, mapped
 
 R = TypeVar("R", bound=Record)

@@ -8,6 +8,7 @@ from typing import Final
 import attrs
 
 from mlopus.api.copy_sides import Side, spec_of
+from mlopus.concurrency.crews import for_each
 from mlopus.domain.keys import ExperimentKey, ModelKey, RunKey
 from mlopus.domain.locations import run_subject
 from mlopus.domain.manifest import RemoteTree
@@ -21,7 +22,6 @@ from mlopus.domain.records import (
 )
 from mlopus.errors import MlopusError
 from mlopus.plans.copy_facts import HeldRun, HeldVersion, Holdings
-from mlopus.repositories.parallel import for_each
 from mlopus.result import Failure, Result, Success, collect, mapped
 
 _IDS_AT_ONCE: Final = 100

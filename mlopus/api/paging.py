@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from types import TracebackType
 from typing import Self, TypeAlias
 
+from mlopus.concurrency.daemon_pool import DaemonPool
 from mlopus.errors import MlopusError
 from mlopus.plans.search import Page, PageToken
 from mlopus.repositories.process_local import PerProcess
@@ -20,7 +21,7 @@ class Pages:
     """Asks for pages until there are no more, or one fails.
 
     At most one page is asked for before it is wanted, on a thread that ends with it; leaving the
-    context waits for that. A forked process asks anew for what its parent is waiting for.
+    context waits for that, but not on Ctrl-C. A forked process asks anew for what its parent is waiting for.
 
     Args:
         ask: Gives the page of a token.
@@ -40,8 +41,9 @@ class Pages:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for coming in self._coming.get():
-            coming.wait()
+        if kind is not KeyboardInterrupt:
+            for coming in self._coming.get():
+                coming.wait()
 
     def next(self) -> PageResult | None:
         """The next page, or why there is none; None after the last."""
@@ -64,7 +66,7 @@ class _Coming:
     """A page that is on its way."""
 
     def __init__(self, ask: Ask, token: PageToken) -> None:
-        self._thread = ThreadPoolExecutor(1, "mlopus-page")
+        self._thread = DaemonPool(1, "mlopus-page")
         self._page: Future[PageResult] = self._thread.submit(ask, token)
         self._thread.shutdown(wait=False)  # nothing else is asked for on it
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from mlopus.api.core import ApiCore
 from mlopus.api.gathering import settings_facts
 from mlopus.api.reading import Reader
+from mlopus.concurrency.daemon_pool import DaemonPool
 from mlopus.domain.keys import ExperimentKey, ModelKey, OwnKey, RunKey, key_of
 from mlopus.domain.records import ExperimentRecord, Record, RunRecord, VersionRecord
 from mlopus.domain.status import EntityKind
@@ -99,7 +99,7 @@ class Parents:
         missing = self._missing(keys)
         if not missing:
             return Success(None)
-        with ThreadPoolExecutor(min(_AT_ONCE, len(missing))) as pool:
+        with DaemonPool(min(_AT_ONCE, len(missing)), "mlopus-parents") as pool:
             found = list(pool.map(self._reader.get, missing))
         for key, result in zip(missing, found, strict=True):
             if isinstance(result, Success):

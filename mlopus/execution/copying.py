@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TypeVar, assert_never
+from collections.abc import Iterable
+from typing import assert_never
 
+from mlopus.concurrency.crews import for_each
 from mlopus.domain.records import RunRecord, VersionRecord
 from mlopus.errors import MlopusError
 from mlopus.execution.repositories import Repositories
@@ -34,10 +35,7 @@ from mlopus.plans.copy_steps import (
 from mlopus.plans.outcomes import Outcome, RunsCopied, RunsEnded, Transferred, VersionsCopied
 from mlopus.plans.pending import known
 from mlopus.plans.steps import ReflectChange
-from mlopus.result import Failure, Result, Success, collect, mapped
-
-T = TypeVar("T")
-U = TypeVar("U")
+from mlopus.result import Failure, Result, Success, mapped
 
 _RUNS_AT_ONCE = 8
 _TREES_AT_ONCE = 4
@@ -71,7 +69,7 @@ class CopyInterpreter:
             return self._copy_run(step, run, copies)
 
         for generation in generations(step.runs):
-            copied = _at_once(copy, generation, self._runs_at_once)
+            copied = for_each(copy, generation, self._runs_at_once)
             if isinstance(copied, Failure):
                 return copied
             copies |= CopiedRuns(runs=copied.unwrap()).by_source()
@@ -101,7 +99,7 @@ class CopyInterpreter:
     def _end_runs(self, step: EndRuns) -> Result[RunsEnded, MlopusError]:
         copies = known(step.runs).by_source()
         changes = tuple(ending(end, copies[end.source_id].run_id) for end in step.ends)
-        ended = _at_once(lambda change: self._send((change,)), changes, self._runs_at_once)
+        ended = for_each(lambda change: self._send((change,)), changes, self._runs_at_once)
         return mapped(ended, lambda each: RunsEnded(count=len(each)))
 
     def _copy_files(self, step: CopyFiles) -> Result[Transferred, MlopusError]:
@@ -110,7 +108,7 @@ class CopyInterpreter:
         def copy(tree: TreeCopy) -> Result[int, MlopusError]:
             return stream_tree(self._source.stores, self._target.stores, tree, copies[tree.source_id].repo)
 
-        moved = _at_once(copy, step.trees, _TREES_AT_ONCE)
+        moved = for_each(copy, step.trees, _TREES_AT_ONCE)
         return mapped(
             moved,
             lambda sizes: Transferred(
@@ -158,20 +156,3 @@ class CopyInterpreter:
     @property
     def _runs_at_once(self) -> int:
         return _RUNS_AT_ONCE if self._target.tracking.facts.requests_cost else 1
-
-
-def _at_once(
-    work: Callable[[T], Result[U, MlopusError]], items: tuple[T, ...], workers: int
-) -> Result[tuple[U, ...], MlopusError]:
-    """All outcomes in order, or the first Failure: nothing new is begun after it."""
-    if workers == 1 or len(items) <= 1:
-        return collect(map(work, items))
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 (only where several wait at once)
-
-    with ThreadPoolExecutor(min(workers, len(items))) as pool:
-        running = [pool.submit(work, item) for item in items]
-        try:
-            return collect(each.result() for each in running)
-        finally:
-            for waiting in running:
-                waiting.cancel()

@@ -269,8 +269,8 @@ def _both(
 ) -> tuple[Result[Record, MlopusError], Result[Record, MlopusError]]:
     if not at_once:
         return get(one), get(other)
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 (only across a network)
+    from mlopus.concurrency.daemon_pool import DaemonPool  # noqa: PLC0415 (only across a network)
 
-    with ThreadPoolExecutor(1) as pool:
+    with DaemonPool(1, "mlopus-other") as pool:
         asked = pool.submit(get, other)
         return get(one), asked.result()

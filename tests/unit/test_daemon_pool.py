@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from mlopus.repositories.daemon_pool import DaemonPool
+from mlopus.concurrency.daemon_pool import DaemonPool
 
 
 def test_a_block_left_normally_waits_for_everything() -> None:

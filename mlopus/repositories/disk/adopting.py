@@ -14,6 +14,7 @@ from typing import BinaryIO, Protocol
 
 import attrs
 
+from mlopus.concurrency.crews import for_each
 from mlopus.domain.manifest import LocalFile, ManifestFile
 from mlopus.errors import MlopusError, StalePlan, Unsupported
 from mlopus.plans.links import LinkKind
@@ -23,7 +24,6 @@ from mlopus.ports.meter import Meter
 from mlopus.ports.streams import TreeSource
 from mlopus.repositories.disk.files import disk_failed, missing
 from mlopus.repositories.disk.links import Ladder
-from mlopus.repositories.parallel import for_each
 from mlopus.result import Failure, Result, Success
 
 _WORKERS = 4

@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterator
 
 import attrs
 
+from mlopus.concurrency.crews import for_each
 from mlopus.domain.checks import CheckedFile, FileState, TreeCheck
 from mlopus.domain.manifest import Entry, ManifestFile
 from mlopus.domain.origin import Origin
@@ -27,7 +28,6 @@ from mlopus.repositories.disk.manifests import RecentTrees, read_tree
 from mlopus.repositories.disk.marks import mark, marked_at
 from mlopus.repositories.disk.owner import Owner
 from mlopus.repositories.disk.sharing import FileIndex
-from mlopus.repositories.parallel import for_each
 from mlopus.result import Failure, Result, Success, mapped
 
 _LOGGER = logging.getLogger("mlopus")

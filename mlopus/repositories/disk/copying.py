@@ -6,13 +6,13 @@ from typing import BinaryIO, Protocol
 
 import attrs
 
+from mlopus.concurrency.crews import for_each
 from mlopus.errors import DigestMismatch, MlopusError
 from mlopus.plans.links import LinkKind
 from mlopus.plans.outcomes import Transferred
 from mlopus.plans.steps import PlacedFile
 from mlopus.ports.meter import Meter
 from mlopus.ports.streams import TreeSource
-from mlopus.repositories.parallel import for_each
 from mlopus.result import Failure, Result, Success
 
 _WORKERS = 4

@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 import attrs
 
+from mlopus.concurrency.crews import stop_if_told
 from mlopus.domain.manifest import ManifestFile
 from mlopus.domain.paths import relative_path
 from mlopus.errors import Conflict, Damaged, DigestMismatch, MlopusError, StoreFailed
@@ -29,7 +30,6 @@ from mlopus.repositories.disk.links import READ_ONLY, READ_WRITE
 from mlopus.repositories.disk.manifests import RecentTrees, is_intact, read_tree
 from mlopus.repositories.disk.marks import RecentMarks
 from mlopus.repositories.disk.staged import OtherContentError, StagedFile
-from mlopus.repositories.parallel import stop_if_told
 from mlopus.result import Failure, Result, Success
 
 _LOGGER = logging.getLogger("mlopus")

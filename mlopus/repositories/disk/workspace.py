@@ -230,7 +230,7 @@ def _sizes_below(path: str) -> list[int]:
 
 def _hashed(root: str, paths: tuple[str, ...]) -> Result[tuple[LocalFile, ...], MlopusError]:
     """Files with their digests: large ones on threads, where hashing leaves the interpreter free."""
-    from mlopus.repositories.parallel import for_each
+    from mlopus.concurrency.crews import for_each
 
     def hashed(path: str) -> Result[LocalFile, MlopusError]:
         return _hash(root, path)

@@ -18,8 +18,8 @@ import attrs
 import httpcore
 import httpx
 
+from mlopus.concurrency.crews import stop_if_told
 from mlopus.repositories.mlflow.endpoint import place_of
-from mlopus.repositories.parallel import stop_if_told
 
 MAX_CONNECTIONS: Final = 64
 KEPT_FOR_S: Final = 4.0

@@ -8,11 +8,11 @@ from typing import Any, Final, assert_never, cast
 
 import attrs
 
+from mlopus.concurrency.crews import for_each
 from mlopus.domain.keys import ExperimentKey, ModelKey, VersionKey
 from mlopus.errors import MlopusError
 from mlopus.plans.changes import SetTags
 from mlopus.repositories.mlflow.asking import Asking
-from mlopus.repositories.parallel import for_each
 from mlopus.result import Failure, Result, Success
 from mlopus.wire.mlflow.experiments import set_experiment_tag_request
 from mlopus.wire.mlflow.http import HttpRequest

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, TypeVar, cast
 import attrs
 from immutabledict import immutabledict
 
+from mlopus.concurrency.crews import for_each
 from mlopus.domain.entities import ArtifactEntry
 from mlopus.domain.manifest import RemoteFile, RemoteTree, Validators
 from mlopus.domain.paths import base_name, scheme_of
@@ -21,7 +22,6 @@ from mlopus.plans.tables import table_fault
 from mlopus.ports.meter import Meter, NoMeter
 from mlopus.ports.streams import Kept, TreeSink, TreeSource
 from mlopus.repositories.disk.files import folders_above
-from mlopus.repositories.parallel import for_each
 from mlopus.repositories.process_local import PerProcess
 from mlopus.repositories.stores.fsspec_infos import entry, remote_file, told_with, validator_of
 from mlopus.repositories.stores.fsspec_systems import (

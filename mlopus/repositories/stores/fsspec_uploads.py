@@ -7,12 +7,12 @@ import hashlib
 import secrets
 from typing import Any
 
+from mlopus.concurrency.crews import stop_if_told
 from mlopus.domain.manifest import LocalFile
 from mlopus.errors import MlopusError, StalePlan
 from mlopus.ports.meter import Meter
 from mlopus.ports.streams import TreeSource
 from mlopus.repositories.disk.adopting import changed_since, stale_source
-from mlopus.repositories.parallel import stop_if_told
 from mlopus.repositories.stores.fsspec_systems import Place
 from mlopus.repositories.stores.listing import UNFINISHED_PREFIX, UNFINISHED_SUFFIX
 from mlopus.repositories.stores.transfers import CHUNK_BYTES

@@ -12,6 +12,7 @@ from typing import BinaryIO
 import attrs
 from immutabledict import immutabledict
 
+from mlopus.concurrency.crews import for_each
 from mlopus.domain.entities import ArtifactEntry
 from mlopus.domain.manifest import RemoteFile, RemoteTree, Validators
 from mlopus.errors import IllegalPath, MlopusError, NotFound
@@ -23,7 +24,6 @@ from mlopus.ports.streams import Kept, TreeSink, TreeSource
 from mlopus.repositories.disk.files import below, disk_failed, folders_holding, remove_emptied
 from mlopus.repositories.disk.folder_source import FolderSource
 from mlopus.repositories.disk.walk import walk_source
-from mlopus.repositories.parallel import for_each
 from mlopus.repositories.stores.listing import folder_of, tree_of
 from mlopus.repositories.stores.local_uploads import LocalUploads, validator_of
 from mlopus.repositories.stores.transfers import Opened, receive, validator_fault

@@ -12,6 +12,7 @@ import hashlib
 import os
 from collections.abc import Generator
 
+from mlopus.concurrency.crews import stop_if_told
 from mlopus.errors import MlopusError
 from mlopus.plans.steps import UploadFile, UploadFiles
 from mlopus.ports.meter import Meter
@@ -28,7 +29,6 @@ from mlopus.repositories.disk.files import (
 )
 from mlopus.repositories.disk.links import READ_WRITE, Ladder
 from mlopus.repositories.disk.owner import Owner, is_abandoned
-from mlopus.repositories.parallel import stop_if_told
 from mlopus.repositories.stores.listing import UNFINISHED_PREFIX, UNFINISHED_SUFFIX, is_unfinished
 from mlopus.result import Failure, Result, Success
 

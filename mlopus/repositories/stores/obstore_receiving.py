@@ -9,12 +9,12 @@ from typing import BinaryIO, cast
 
 import attrs
 
+from mlopus.concurrency.daemon_pool import DaemonPool
 from mlopus.domain.manifest import RemoteFile
 from mlopus.domain.paths import base_name
 from mlopus.errors import MlopusError, NotFound, StalePlan, Unsupported
 from mlopus.ports.meter import Meter
 from mlopus.ports.streams import Kept, TreeSink
-from mlopus.repositories.daemon_pool import DaemonPool
 from mlopus.repositories.stores.obstore_buckets import Bucket, Piece, piece_fault, remote_file, validator_of
 from mlopus.repositories.stores.obstore_places import ObjectPlace
 from mlopus.repositories.stores.obstore_reading import (

@@ -8,6 +8,8 @@ from typing import Any, BinaryIO
 import attrs
 from immutabledict import immutabledict
 
+from mlopus.concurrency.crews import for_each
+from mlopus.concurrency.daemon_pool import DaemonPool
 from mlopus.domain.entities import ArtifactEntry
 from mlopus.domain.manifest import RemoteFile, RemoteTree, Validators
 from mlopus.domain.paths import base_name, scheme_of
@@ -17,8 +19,6 @@ from mlopus.plans.steps import UploadFile, UploadFiles
 from mlopus.plans.tables import folders_of, table_fault
 from mlopus.ports.meter import Meter, NoMeter
 from mlopus.ports.streams import TreeSink, TreeSource
-from mlopus.repositories.daemon_pool import DaemonPool
-from mlopus.repositories.parallel import for_each
 from mlopus.repositories.process_local import PerProcess
 from mlopus.repositories.stores.listing import folder_of, tree_of
 from mlopus.repositories.stores.obstore_buckets import Bucket, OpenBuckets, missing_object, remote_file

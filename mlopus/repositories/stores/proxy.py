@@ -9,6 +9,7 @@ from typing import BinaryIO, Final
 import attrs
 from immutabledict import immutabledict
 
+from mlopus.concurrency.crews import for_each
 from mlopus.domain.entities import ArtifactEntry
 from mlopus.domain.manifest import LocalFile, RemoteFile, RemoteTree, Validators
 from mlopus.domain.paths import base_name, join_path, relative_path
@@ -18,7 +19,6 @@ from mlopus.plans.steps import UploadFile, UploadFiles
 from mlopus.ports.meter import Meter
 from mlopus.ports.streams import Kept, TreeSink, TreeSource
 from mlopus.repositories.mlflow.transport import Transport
-from mlopus.repositories.parallel import for_each
 from mlopus.repositories.process_local import PerProcess
 from mlopus.repositories.stores.listing import folder_of, tree_of
 from mlopus.repositories.stores.proxy_direct import LARGE_BYTES, Abilities, upload_in_parts

@@ -11,13 +11,13 @@ import threading
 from collections.abc import Iterator
 from typing import BinaryIO, Final
 
+from mlopus.concurrency.crews import for_each
 from mlopus.domain.manifest import LocalFile
 from mlopus.errors import MlopusError, NotFound, StalePlan, StoreFailed, Unavailable
 from mlopus.ports.streams import TreeSource
 from mlopus.repositories.mlflow.endpoint import place_of
 from mlopus.repositories.mlflow.policy import Fault, answer
 from mlopus.repositories.mlflow.transport import Transport
-from mlopus.repositories.parallel import for_each
 from mlopus.result import Failure, Result, Success
 from mlopus.wire.mlflow.direct import (
     PartedUpload,

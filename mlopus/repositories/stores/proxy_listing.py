@@ -6,11 +6,11 @@ from typing import Final, TypeAlias
 
 import attrs
 
+from mlopus.concurrency.crews import for_each
 from mlopus.domain.manifest import RemoteFile
 from mlopus.domain.paths import join_path, relative_path
 from mlopus.errors import IllegalPath, MlopusError
 from mlopus.repositories.mlflow.transport import Transport
-from mlopus.repositories.parallel import for_each
 from mlopus.result import Failure, Result, Success
 from mlopus.wire.mlflow.artifacts import ListedEntry, ProxyRoot, list_from_reply, list_request
 from mlopus.wire.mlflow.http import HttpReply, HttpRequest

@@ -11,14 +11,14 @@ from typing import BinaryIO, Final, cast
 
 import attrs
 
+from mlopus.concurrency.crews import as_own_crew
+from mlopus.concurrency.daemon_pool import DaemonPool
 from mlopus.domain.manifest import RemoteFile
 from mlopus.errors import MlopusError, NotFound, StalePlan, StoreFailed
 from mlopus.ports.streams import Kept
-from mlopus.repositories.daemon_pool import DaemonPool
 from mlopus.repositories.mlflow.endpoint import place_of
 from mlopus.repositories.mlflow.policy import Fault, answer
 from mlopus.repositories.mlflow.transport import Transport
-from mlopus.repositories.parallel import as_own_crew
 from mlopus.repositories.stores.obstore_reading import RANGE_BYTES, InFlight, RangesReader
 from mlopus.repositories.stores.proxy_direct import refused
 from mlopus.repositories.stores.transfers import Opened

@@ -6,12 +6,12 @@ import hashlib
 from collections.abc import Iterator
 from typing import BinaryIO, Final
 
+from mlopus.concurrency.crews import stop_if_told
 from mlopus.domain.manifest import LocalFile
 from mlopus.errors import MlopusError, StalePlan, StoreFailed
 from mlopus.ports.streams import TreeSource
 from mlopus.repositories.mlflow.policy import Fault, answer
 from mlopus.repositories.mlflow.transport import Transport
-from mlopus.repositories.parallel import stop_if_told
 from mlopus.repositories.stores.transfers import CHUNK_BYTES
 from mlopus.result import Failure, Result, Success
 from mlopus.wire.mlflow.artifacts import upload_request

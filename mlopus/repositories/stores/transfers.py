@@ -7,11 +7,11 @@ from typing import BinaryIO
 
 import attrs
 
+from mlopus.concurrency.crews import stop_if_told
 from mlopus.domain.manifest import RemoteFile
 from mlopus.errors import DigestMismatch, MlopusError, StalePlan
 from mlopus.ports.meter import Meter
 from mlopus.ports.streams import FileSink, Kept, TreeSink
-from mlopus.repositories.parallel import stop_if_told
 from mlopus.result import Failure, Result, Success
 
 CHUNK_BYTES = 1024 * 1024

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
+from mlopus.concurrency.crews import WorkStoppedError, for_each, stop_if_told
 from mlopus.errors import StoreFailed
-from mlopus.repositories.parallel import WorkStoppedError, for_each, stop_if_told
 from mlopus.result import Failure, Success
 
 FULL = StoreFailed(place="disk", action="writing", reason="No space left on device")

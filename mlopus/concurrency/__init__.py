@@ -1,0 +1,1 @@
+"""Doing several things at once, for whoever executes: stopped by Ctrl-C, and by the first failure."""
