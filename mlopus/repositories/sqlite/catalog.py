@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from mlopus.domain.status import EntityKind
-from mlopus.repositories.sqlite.attributes import ARRAY, MARK, NULL
+from mlopus.repositories.sqlite.attributes import ARRAY, MARK
 from mlopus.repositories.sqlite.conditions import marks
 from mlopus.repositories.sqlite.rows import Rows
 
@@ -64,13 +64,10 @@ class Catalog:
         sid = self.space(kind)
         return 0 if sid is None else self._count(f"entity WHERE sid = ? AND {where}", (sid, *parameters))
 
-    def count_without(self, kind: EntityKind, kid: int) -> tuple[int, int]:
+    def count_without(self, kid: int) -> tuple[int, int]:
         """How many entities have no value at a path where each has at most one; and how many there are."""
-        sid, connection = self.space(kind), self._rows.connection
-        (every,) = connection.execute("SELECT count(*) FROM entity WHERE sid = ?", (sid,)).fetchone()
-        (some,) = connection.execute(
-            f"SELECT count(*) FROM attr WHERE kid = ? AND t > {NULL}", (kid,)
-        ).fetchone()
+        counted = "SELECT s.entities, a.present FROM space s JOIN attribute a USING (sid) WHERE a.kid = ?"
+        every, some = self._rows.connection.execute(counted, (kid,)).fetchone()
         return every - some, every
 
     def count_of_experiments(self, exp_ids: Sequence[str]) -> int | None:

@@ -126,7 +126,7 @@ def _stretches(
         return Walk(scope=scope, terms=(first, *others), sid=sid)
 
     def missing() -> Reader | None:
-        count, of = (1, 1) if first.kid is None else catalog.count_without(spec.kind, first.kid)
+        count, of = (1, 1) if first.kid is None else catalog.count_without(first.kid)
         if not count:
             return None
         if not others:

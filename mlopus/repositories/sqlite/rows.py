@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
@@ -16,7 +17,7 @@ from mlopus.domain.records import ExperimentRecord, ModelRecord, Record, RunReco
 from mlopus.domain.scalars import epoch_ms
 from mlopus.domain.status import EntityKind
 from mlopus.domain.text import TextCodec, codec_named
-from mlopus.repositories.sqlite.attributes import STRING, SqlValue, attribute_rows, stored_text
+from mlopus.repositories.sqlite.attributes import NULL, STRING, SqlValue, attribute_rows, stored_text
 from mlopus.repositories.sqlite.layout import LAYOUTS, stored_key
 from mlopus.repositories.sqlite.opening import Unusable
 from mlopus.wire.rows import kind_of_record, moment_from_us, moment_to_us, record_from_text, record_to_text
@@ -32,6 +33,37 @@ class Space:
     sid: int
     kind: EntityKind
     codec: str
+
+
+@attrs.frozen
+class _Changes:
+    """What a batch does to the tables, but for the entities themselves.
+
+    Attributes:
+        added: Rows of `attr` that are new, or hold another value.
+        dropped: Which rows of `attr` go; a trigger counts them.
+        made: New entities of each space.
+        present: How many more values each path has through what is added.
+    """
+
+    added: list[_ValueRow] = attrs.field(factory=list[_ValueRow])
+    dropped: list[tuple[int, int, int]] = attrs.field(factory=list[tuple[int, int, int]])
+    made: Counter[int] = attrs.field(factory=Counter[int])
+    present: Counter[int] = attrs.field(factory=Counter[int])
+
+    def write(self, connection: sqlite3.Connection) -> None:
+        """Change the rows of values and the counts."""
+        connection.executemany("DELETE FROM attr WHERE rid = ? AND kid = ? AND ord = ?", self.dropped)
+        self.added.sort()  # as the index is: its neighbours are written together
+        connection.executemany(
+            "INSERT OR REPLACE INTO attr (kid, t, v, rid, ord) VALUES (?, ?, ?, ?, ?)", self.added
+        )
+        for table, key, column, counts in (
+            ("space", "sid", "entities", self.made),
+            ("attribute", "kid", "present", self.present),
+        ):
+            statement = f"UPDATE {table} SET {column} = {column} + ? WHERE {key} = ?"
+            connection.executemany(statement, [(count, number) for number, count in counts.items()])
 
 
 @attrs.frozen(kw_only=True)
@@ -119,20 +151,15 @@ class Rows:
         return self._one("model version", where, (stored_text(key.name), kid, STRING, stored_text(key.alias)))
 
     def put(self, records: Iterable[Record], taken_at: datetime) -> None:
-        """Keep records as taken at that time; rows that were taken later stay as they are."""
+        """Keep records as taken at that time, of one entity the last; rows taken later stay as they are."""
         as_of = moment_to_us(taken_at)
-        added: list[_ValueRow] = []
-        dropped: list[tuple[int, int, int]] = []
-        for record in records:
+        changes = _Changes()
+        for record in {key_of(record): record for record in records}.values():
             space = self._ensured(kind_of_record(record))
             rid, is_new = self._upsert(space, record, as_of)
             if rid is not None:
-                self._changes(space, rid, record, added, dropped, is_new=is_new)
-        self.connection.executemany("DELETE FROM attr WHERE rid = ? AND kid = ? AND ord = ?", dropped)
-        added.sort()  # as the index is: its neighbours are written together
-        self.connection.executemany(
-            "INSERT OR REPLACE INTO attr (kid, t, v, rid, ord) VALUES (?, ?, ?, ?, ?)", added
-        )
+                self._note(changes, space, rid, record, is_new=is_new)
+        changes.write(self.connection)
 
     def oldest(self, kind: EntityKind, exp_ids: Iterable[str | None]) -> datetime | None:
         """When the oldest entity of a kind in these experiments (None: in no experiment) was taken."""
@@ -222,16 +249,7 @@ class Rows:
         )
         return rid, found is None
 
-    def _changes(
-        self,
-        space: Space,
-        rid: int,
-        record: Record,
-        added: list[_ValueRow],
-        dropped: list[tuple[int, int, int]],
-        *,
-        is_new: bool,
-    ) -> None:
+    def _note(self, changes: _Changes, space: Space, rid: int, record: Record, *, is_new: bool) -> None:
         """Note which values a record has that its rows have not, and the other way round."""
         layout = LAYOUTS[space.kind]
         document = document_of(record, self._codec_of(space))
@@ -240,13 +258,17 @@ class Rows:
             for path, ord_, t, v in attribute_rows(document, mappings=layout.mappings, values=layout.values)
         }
         old: dict[tuple[int, int], tuple[int, SqlValue]] = {}
-        if not is_new:
+        if is_new:
+            changes.made[space.sid] += 1
+        else:
             rows = self.connection.execute("SELECT kid, ord, t, v FROM attr WHERE rid = ?", (rid,))
             old = {(kid, ord_): (t, v) for kid, ord_, t, v in rows}
-        dropped.extend((rid, kid, ord_) for kid, ord_ in old.keys() - new.keys())
-        added.extend(
-            (kid, *value, rid, ord_) for (kid, ord_), value in new.items() if old.get((kid, ord_)) != value
-        )
+        changes.dropped.extend((rid, kid, ord_) for kid, ord_ in old.keys() - new.keys())
+        for (kid, ord_), value in new.items():
+            before = old.get((kid, ord_))
+            if before != value:
+                changes.added.append((kid, *value, rid, ord_))
+                changes.present[kid] += (value[0] > NULL) - (before is not None and before[0] > NULL)
 
     def _codec_of(self, space: Space) -> TextCodec:
         return codec_named(space.codec)
