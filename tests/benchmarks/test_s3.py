@@ -16,3 +16,4 @@ def test_every_row_is_measured_on_both_sides(tmp_path: Path) -> None:
     assert [row.name for row in rows] == ["large up", "large down", "small up", "small down"]
     assert all(row.rclone_s > 0 and row.mlopus_s > 0 and row.peak_bytes > 0 for row in rows)
     assert [row.committed_s > row.mlopus_s for row in rows] == [False, True, False, True]
+    assert [row.obstore_s is not None for row in rows] == [False, True, False, True]

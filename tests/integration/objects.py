@@ -7,8 +7,8 @@ import uuid
 from immutabledict import immutabledict
 
 from mlopus.repositories.stores.obstore_options import Patience
-from mlopus.repositories.stores.obstore_reading import RANGE_BYTES
 from mlopus.repositories.stores.obstore_store import ObjectStore
+from mlopus.repositories.stores.ranges import RANGE_BYTES
 from tests.servers.object_stores import BUCKET
 
 QUICK = Patience(timeout_s=1.0, connect_timeout_s=1.0, max_retries=1, backoff_s=0.01, retry_for_s=2.0)

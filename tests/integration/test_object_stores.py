@@ -20,8 +20,8 @@ from mlopus.errors import (
     Unauthorized,
 )
 from mlopus.repositories.disk.folder_source import FolderSource
-from mlopus.repositories.stores.obstore_reading import RANGE_BYTES
 from mlopus.repositories.stores.obstore_store import ObjectStore
+from mlopus.repositories.stores.ranges import RANGE_BYTES
 from mlopus.testing.contracts.trees import BytesSink, BytesSource, Tally, upload_of
 from tests.benchmarks.s3 import Bench
 from tests.integration.objects import LARGE, QUICK, some_url, store_on

@@ -13,7 +13,7 @@ from immutabledict import immutabledict
 from mlopus.domain.manifest import RemoteFile
 from mlopus.errors import StalePlan
 from mlopus.repositories.mlflow import MlflowTracking
-from mlopus.repositories.stores import obstore_reading, proxy, proxy_direct, proxy_signed
+from mlopus.repositories.stores import proxy, proxy_direct, proxy_signed, ranges
 from mlopus.repositories.stores.proxy import MlflowArtifactsStore
 from mlopus.result import Success
 from mlopus.testing.contracts.trees import BytesSink, BytesSource, Tally, upload_of
@@ -35,7 +35,7 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proxy, "LARGE_BYTES", 1_000_000)
     monkeypatch.setattr(proxy_direct, "PART_BYTES", PART_BYTES)
     monkeypatch.setattr(proxy_signed, "RANGE_BYTES", PART_BYTES)
-    monkeypatch.setattr(obstore_reading, "RANGE_BYTES", PART_BYTES)
+    monkeypatch.setattr(ranges, "RANGE_BYTES", PART_BYTES)
 
 
 @attrs.define

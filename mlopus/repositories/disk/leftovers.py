@@ -28,6 +28,7 @@ KEPT_FOR_S = 24 * 3600.0
 
 _LOGGER = logging.getLogger("mlopus")
 _LOG = "fetched"
+_as_json = json.JSONEncoder(separators=(",", ":")).encode
 _RELEASED = "left-"
 _CLAIMED = "left."
 
@@ -75,7 +76,7 @@ class FetchLog:
     def _append(self, line: dict[str, str]) -> None:
         if self._handle is None:
             raise OSError("the transfer was stopped")
-        os.write(self._handle, json.dumps(line, separators=(",", ":")).encode() + b"\n")
+        os.write(self._handle, _as_json(line).encode() + b"\n")
 
 
 class Leftovers:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import secrets
+from collections.abc import Iterator
 from typing import Any
 
-from mlopus.concurrency.crews import stop_if_told
 from mlopus.domain.manifest import LocalFile
-from mlopus.errors import MlopusError, StalePlan
+from mlopus.errors import MlopusError
 from mlopus.ports.meter import Meter
 from mlopus.ports.streams import TreeSource
 from mlopus.repositories.disk.adopting import changed_since, stale_source
 from mlopus.repositories.stores.fsspec_systems import Place
 from mlopus.repositories.stores.listing import UNFINISHED_PREFIX, UNFINISHED_SUFFIX
 from mlopus.repositories.stores.transfers import CHUNK_BYTES
+from mlopus.repositories.stores.verified import Sent, verified
 from mlopus.result import Failure, Result, Success
 
 
@@ -32,10 +32,16 @@ def send(place: Place, file: LocalFile, source: TreeSource, meter: Meter) -> Res
     opened = source.open(file.path)
     if isinstance(opened, Failure):
         return opened
-    with opened.unwrap() as reader:
-        stale = _Renamed(place, file).write(reader, meter)
-    if stale is not None:
-        return Failure(stale)
+    sent = Sent(meter)
+    try:
+        with opened.unwrap() as reader:
+            _Renamed(place, file).write(sent.counted(verified(reader, file, CHUNK_BYTES)))
+    except MlopusError as error:
+        sent.undo()
+        return Failure(error)
+    except BaseException:
+        sent.undo()
+        raise
     meter.finished(file.path)
     return Success(None)
 
@@ -50,18 +56,14 @@ class _Renamed:
         name = f"{UNFINISHED_PREFIX}{secrets.token_hex(8)}{UNFINISHED_SUFFIX}"
         self._part = f"{self._target.rpartition('/')[0]}/{name}"
 
-    def write(self, reader: Any, meter: Meter) -> StalePlan | None:
+    def write(self, content: Iterator[bytes]) -> None:
         try:
             with self._system.open(self._part, "wb") as handle:
-                stale = _copied(reader, handle, self._file, meter)
-            if stale is None:
-                self._rename()
+                handle.writelines(content)
+            self._rename()
         except BaseException:
             self._drop()
             raise
-        if stale is not None:
-            self._drop()
-        return stale
 
     def _rename(self) -> None:
         from fsspec import AbstractFileSystem  # noqa: PLC0415 (it is loaded: this is one)
@@ -76,22 +78,3 @@ class _Renamed:
     def _drop(self) -> None:
         with contextlib.suppress(FileNotFoundError):
             self._system.rm_file(self._part)
-
-
-def _copied(reader: Any, writer: Any, file: LocalFile, meter: Meter) -> StalePlan | None:
-    digest = hashlib.sha256()
-    sent = 0
-    try:
-        while chunk := reader.read(CHUNK_BYTES):
-            stop_if_told()
-            digest.update(chunk)
-            writer.write(chunk)
-            sent += len(chunk)
-            meter.sent(len(chunk))
-    except BaseException:
-        meter.sent(-sent)
-        raise
-    if digest.hexdigest() == file.sha256:
-        return None
-    meter.sent(-sent)
-    return stale_source(file.path, "another content")

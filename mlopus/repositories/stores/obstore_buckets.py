@@ -107,7 +107,8 @@ class Bucket:
         if validator is not None:
             options["if_match"] = f'"{validator}"'
         got = self.module.get(self.store, key, options=options)
-        return Piece(memoryview(got.bytes()), int(got.meta["size"]), validator_of(got.meta))
+        meta = got.meta
+        return Piece(memoryview(got.bytes()), int(meta["size"]), validator_of(meta))
 
     def stream(
         self, key: str, validator: str | None, meter: Meter

@@ -17,14 +17,8 @@ from mlopus.ports.meter import Meter
 from mlopus.ports.streams import Kept, TreeSink
 from mlopus.repositories.stores.obstore_buckets import Bucket, Piece, piece_fault, remote_file, validator_of
 from mlopus.repositories.stores.obstore_places import ObjectPlace
-from mlopus.repositories.stores.obstore_reading import (
-    RANGE_BYTES,
-    InFlight,
-    ObjectFile,
-    RangesReader,
-    StreamReader,
-    buffered,
-)
+from mlopus.repositories.stores.obstore_reading import ObjectFile, StreamReader, buffered
+from mlopus.repositories.stores.ranges import RANGE_BYTES, InFlight, RangesReader
 from mlopus.repositories.stores.transfers import Opened, receive
 from mlopus.result import Failure, Result, Success
 

@@ -24,10 +24,10 @@ from mlopus.repositories.stores.listing import folder_of, tree_of
 from mlopus.repositories.stores.obstore_buckets import Bucket, OpenBuckets, missing_object, remote_file
 from mlopus.repositories.stores.obstore_options import Patience
 from mlopus.repositories.stores.obstore_places import ObjectPlace, object_place
-from mlopus.repositories.stores.obstore_reading import RANGES_AT_ONCE, InFlight
 from mlopus.repositories.stores.obstore_receiving import Receiving
 from mlopus.repositories.stores.obstore_runtime import is_installed, missing
 from mlopus.repositories.stores.obstore_sending import Sending
+from mlopus.repositories.stores.ranges import RANGES_AT_ONCE, InFlight
 from mlopus.result import Failure, Result, Success
 
 _WORKERS = 8

@@ -6,21 +6,19 @@ there. Where nothing is offered, or the store cannot be reached from here, the p
 
 from __future__ import annotations
 
-import hashlib
 import threading
-from collections.abc import Iterator
-from typing import BinaryIO, Final
+from typing import Final
 
 from mlopus.concurrency.crews import for_each
 from mlopus.domain.manifest import LocalFile
-from mlopus.errors import MlopusError, NotFound, StalePlan, StoreFailed, Unavailable
+from mlopus.errors import MlopusError, NotFound, StoreFailed, Unavailable
 from mlopus.ports.streams import TreeSource
 from mlopus.repositories.mlflow.endpoint import place_of
 from mlopus.repositories.mlflow.policy import Fault, answer
 from mlopus.repositories.mlflow.transport import Transport
+from mlopus.repositories.stores.verified import Sent, verified
 from mlopus.result import Failure, Result, Success
 from mlopus.wire.mlflow.direct import (
-    PartedUpload,
     SignedUrl,
     abort_upload_request,
     begin_upload_request,
@@ -73,21 +71,23 @@ def upload_in_parts(
     if isinstance(begun, Failure):
         return None
     upload = begun.unwrap()
-    sending = _Sending(transport, upload, file, part_bytes)
+    sending = _Sending(transport, file)
     is_complete = False
     try:
         opened = source.open(file.path)
         if isinstance(opened, Failure):
             return opened
         with opened.unwrap() as stream:
-            sent = for_each(sending.send, sending.parts(stream), PARTS_AT_ONCE)
+            # The content comes first: reading beyond the last part finds out whether there is more.
+            parts = zip(verified(stream, file, part_bytes), upload.parts, strict=False)
+            sent = for_each(sending.send, parts, PARTS_AT_ONCE)
         if isinstance(sent, Failure):
             return None if isinstance(sent.failure(), Unavailable) else sent
-        if (stale := sending.stale()) is not None:
-            return Failure(stale)
         done = transport.do(complete_upload_request(path, upload, sent.unwrap()))
         is_complete = isinstance(done, Success)
         return done
+    except MlopusError as error:
+        return Failure(error)
     finally:
         if not is_complete:
             sending.undo()
@@ -97,37 +97,15 @@ def upload_in_parts(
 class _Sending:
     """The parts of one file on their way."""
 
-    def __init__(self, transport: Transport, upload: PartedUpload, file: LocalFile, part_bytes: int) -> None:
+    def __init__(self, transport: Transport, file: LocalFile) -> None:
         self._transport = transport
-        self._upload = upload
         self._file = file
-        self._part_bytes = part_bytes
-        self._digest = hashlib.sha256()
-        self._read_bytes = 0
-        self._sent_bytes = 0
+        self._sent = Sent(transport.meter)
         self._lock = threading.Lock()
 
-    def parts(self, stream: BinaryIO) -> Iterator[tuple[SignedUrl, bytes]]:
-        """Each part with its bytes, read and hashed when it is about to be sent."""
-        for url in self._upload.parts:
-            data = _exactly(stream, self._part_bytes, self._file)
-            self._digest.update(data)
-            self._read_bytes += len(data)
-            if self._read_bytes > self._file.size_bytes:
-                return
-            yield url, data
-        self._read_bytes += len(stream.read(1))
-
-    def stale(self) -> StalePlan | None:
-        """What is wrong if the bytes are not those that were hashed."""
-        if self._read_bytes == self._file.size_bytes and self._digest.hexdigest() == self._file.sha256:
-            return None
-        found = "another content" if self._read_bytes == self._file.size_bytes else "another size"
-        return StalePlan(thing=f"source file {self._file.path!r}", expected="what was hashed", found=found)
-
-    def send(self, part: tuple[SignedUrl, bytes]) -> Result[str, MlopusError]:
+    def send(self, part: tuple[bytes, SignedUrl]) -> Result[str, MlopusError]:
         """Send one part; answers what the store says of it."""
-        url, data = part
+        data, url = part
         request, place = part_request(), place_of(url.url)
         headers = {"Content-Length": str(len(data)), **url.headers}
 
@@ -142,23 +120,14 @@ class _Sending:
         if outcome.status >= _FAILED or etag is None:
             return Failure(refused(place, f"uploading {self._file.path!r}", outcome))
         with self._lock:
-            self._sent_bytes += len(data)
-        self._transport.meter.sent(len(data))
+            self._sent.add(len(data))
         return Success(etag)
 
     def undo(self) -> None:
         """Take the bytes back that the meter was told of."""
-        self._transport.meter.sent(-self._sent_bytes)
+        self._sent.undo()
 
 
 def refused(place: str, action: str, reply: HttpReply) -> StoreFailed:
     """What a store says of a URL that its server gave. Its words are left out: they may hold a signature."""
     return StoreFailed(place=place, action=action, reason=f"it answers {reply.status}")
-
-
-def _exactly(stream: BinaryIO, size_bytes: int, file: LocalFile) -> bytes:
-    try:
-        return stream.read(size_bytes)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise StoreFailed(place="the source", action=f"reading {file.path!r}", reason=reason) from error

@@ -19,8 +19,8 @@ from mlopus.ports.streams import Kept
 from mlopus.repositories.mlflow.endpoint import place_of
 from mlopus.repositories.mlflow.policy import Fault, answer
 from mlopus.repositories.mlflow.transport import Transport
-from mlopus.repositories.stores.obstore_reading import RANGE_BYTES, InFlight, RangesReader
 from mlopus.repositories.stores.proxy_direct import refused
+from mlopus.repositories.stores.ranges import RANGE_BYTES, InFlight, RangesReader
 from mlopus.repositories.stores.transfers import Opened
 from mlopus.result import Failure, Result, Success
 from mlopus.wire.mlflow.direct import SignedUrl, piece_request, signed_download_request, signed_from_reply
