@@ -97,8 +97,10 @@ def _resolved(uri: str | None, *, offline: bool) -> str | None:
         return None if offline else _users_own_store()
     uri = uri.strip()
     if uri.startswith(("http://", "https://")):
-        if not re.match(r"https?://[^/]+", uri):
-            raise ValueError(f"tracking URI {uri!r} names no host")
+        reason = _why_no_address(uri)
+        if reason is not None:
+            told = re.sub(r"^(https?://).*@", r"\1", uri)  # a password may have any character
+            raise ValueError(f"tracking URI {told!r} {reason}: give one like 'http://host:5000/prefix'")
         return uri
     if _HOST_AND_PORT.fullmatch(uri):
         raise ValueError(f"tracking URI {uri!r} has no scheme: did you mean 'http://{uri}'?")
@@ -117,6 +119,29 @@ def _resolved(uri: str | None, *, offline: bool) -> str | None:
 
     factory_for(uri, scheme_of(uri))
     return uri
+
+
+def _why_no_address(uri: str) -> str | None:
+    """What is wrong with the address of a server; None if it can be one. What may be secret is not told."""
+    from urllib.parse import urlsplit
+
+    if re.search(r"[\s\x00-\x1f\x7f]", uri):
+        return "has white space in it"
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        return "names a host that cannot be one"
+    try:
+        has_port = parts.port is None or parts.port > 0
+    except ValueError:
+        has_port = False
+    if not has_port:
+        return "names a port that is no number from 1 to 65535"
+    if not parts.hostname:
+        return "names no host"
+    return (
+        "has a query or a fragment, which would be sent to no one" if parts.query or parts.fragment else None
+    )
 
 
 def _users_own_store() -> str:

@@ -37,6 +37,7 @@ from mlopus.plans.publish_job import Job, job_of
 from mlopus.plans.publish_metadata import reflected
 from mlopus.plans.publish_parts import parents_of, source_removal, version_refused
 from mlopus.plans.publish_source import link_fault
+from mlopus.plans.queueing import not_queued
 from mlopus.plans.queueing_bytes import plan_queued_publish
 from mlopus.plans.requests import LogModelVersion, PublishRequest
 from mlopus.plans.steps import RemoveRemoteFiles, UploadFiles, WithdrawEntries
@@ -115,7 +116,7 @@ def _refusal(request: PublishRequest, facts: Facts) -> OfflineMode | InvalidRequ
     """What no look at source or store is needed for."""
     place = str(facts.tracking.origin)
     if facts.settings.mode == "offline":
-        return OfflineMode(action=title_of(request))
+        return not_queued(title_of(request))
     if not isinstance(request, LogModelVersion):
         return None
     if request.version is not None:

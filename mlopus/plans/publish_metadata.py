@@ -18,7 +18,7 @@ from mlopus.plans.envelope import make_plan, record_of, rows_to_cache
 from mlopus.plans.facts import Facts
 from mlopus.plans.pending import Pending
 from mlopus.plans.plan import Answer, EntityAnswer, FetchedAnswer, NoAnswer, Plan, Stage
-from mlopus.plans.queueing import QueueRefusal, changes_meant, plan_queued
+from mlopus.plans.queueing import QueueRefusal, changes_meant, not_queued, plan_queued
 from mlopus.plans.requests import (
     CreateExp,
     CreateRegisteredModel,
@@ -94,7 +94,7 @@ def _offline(request: TrackingRequest, facts: Facts) -> Result[Plan, TrackingRef
         return Success(make_plan(request, facts, (), EntityAnswer(record=record)))
     if facts.journal is not None:
         return plan_queued(request, facts)
-    return Failure(OfflineMode(action=title_of(request)))
+    return Failure(not_queued(title_of(request)))
 
 
 def _there_already(request: TrackingRequest, held: tuple[Record, ...]) -> Record | None:

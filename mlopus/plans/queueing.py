@@ -24,6 +24,7 @@ from mlopus.errors import (
     InvalidValue,
     NotCached,
     NotFound,
+    OfflineMode,
     StoreFailed,
     ValueTooLong,
 )
@@ -52,6 +53,12 @@ from mlopus.result import Failure, Result, Success
 QueueRefusal: TypeAlias = (
     AlreadyExists | InvalidRequest | InvalidValue | NotFound | StoreFailed | ValueTooLong
 )
+
+
+def not_queued(title: str) -> OfflineMode:
+    """What is written waits for a server, and there is no journal for it to wait on."""
+    hint = "Give the offline API journal=True, so that it is queued, or use one without offline_mode."
+    return OfflineMode(action=title, hint=hint)
 
 
 def plan_queued(request: TrackingRequest, facts: Facts) -> Result[Plan, QueueRefusal]:

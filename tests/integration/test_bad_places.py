@@ -113,6 +113,36 @@ def test_an_address_without_a_scheme_is_refused_at_once() -> None:
         mlopus.connect("localhost:5000")
 
 
+@pytest.mark.parametrize(
+    ("uri", "reason"),
+    [
+        ("http://", "names no host"),
+        ("http://:5000", "names no host"),
+        ("http://host:99999", "names a port that is no number from 1 to 65535"),
+        ("http://host:0", "names a port that is no number from 1 to 65535"),
+        ("https://user:se/cret@host", "names a port that is no number from 1 to 65535"),
+        ("http://[::1", "names a host that cannot be one"),
+        ("http://my host:5000", "has white space in it"),
+        ("http://host:5000/#/experiments/1", "has a query or a fragment, which would be sent to no one"),
+        ("http://host:5000/?a=1", "has a query or a fragment, which would be sent to no one"),
+    ],
+)
+def test_an_address_that_leads_nowhere_is_refused_at_once(uri: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason) as refused:
+        mlopus.connect(uri)
+
+    assert "cret" not in str(refused.value)
+
+
+@on_disk
+def test_a_source_that_is_not_there_is_named_with_what_to_check(job: Job) -> None:
+    failure = job.api.log_run_artifact(job.run_id, job.folder / "no-such", "again").failure()
+
+    assert isinstance(failure, errors.NotFound)
+    assert str(job.folder / "no-such") in str(failure)
+    assert "path" in (failure.hint or "")
+
+
 def test_a_plan_for_another_store_is_refused(tmp_path: Path) -> None:
     here, there = (
         mlopus.connect(tmp_path / name, cache_dir=tmp_path / "cache") for name in ("here", "there")

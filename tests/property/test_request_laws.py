@@ -105,6 +105,7 @@ def test_offline_a_change_needs_the_server_unless_it_is_there(request: TrackingR
     found = plan(request, attrs.evolve(FACTS, settings=SettingsFacts(mode="offline")))
     if isinstance(found, Failure):
         assert isinstance(found.failure(), OfflineMode)
+        assert "journal=True" in (found.failure().hint or "")
     else:
         assert isinstance(request, CreateExp | CreateRegisteredModel)
         assert found.unwrap().is_empty

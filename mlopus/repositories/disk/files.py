@@ -44,6 +44,12 @@ def missing(path: str, place: str) -> NotFound:
     return NotFound(kind="file", key=path, place=place)
 
 
+def missing_source(path: str) -> NotFound:
+    """Nothing is where files were to be taken from."""
+    hint = "Check the path; a relative one is taken from the current folder."
+    return NotFound(kind="source", key=path, place="the local disk", hint=hint)
+
+
 def below(root: str, path: str) -> str:
     """The absolute path of a checked relative one."""
     return os.path.join(root, path) if path else root

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import attrs
 
 from mlopus.domain.paths import indistinct, join_path, relative_path
-from mlopus.errors import IllegalPath, MlopusError, NotFound
+from mlopus.errors import IllegalPath, MlopusError
+from mlopus.repositories.disk.files import missing_source
 from mlopus.result import Failure, Result, Success
 
 
@@ -48,7 +49,7 @@ def walk_source(root: str) -> Result[SourceWalk, MlopusError]:
     except (FileNotFoundError, NotADirectoryError):
         if os.path.islink(root):
             return Failure(IllegalPath(path=root, reason="is a link that leads nowhere"))
-        return Failure(NotFound(kind="source", key=root, place="the local disk"))
+        return Failure(missing_source(root))
     leaving = ("",) if os.path.islink(root) else ()
     if stat.S_ISREG(mode):
         return Success(SourceWalk(is_file=True, files=("",), links_leaving=leaving))

@@ -9,7 +9,7 @@ import secrets
 import attrs
 
 from mlopus.domain.paths import join_path
-from mlopus.errors import DigestMismatch, IllegalPath, MlopusError, NotFound, StalePlan, StoreFailed
+from mlopus.errors import DigestMismatch, IllegalPath, MlopusError, StalePlan, StoreFailed
 from mlopus.plans.facts import SourceFacts, TargetFacts, TargetFile
 from mlopus.plans.keeping import Placement, PlacementState, TemporaryFolder
 from mlopus.plans.links import LinkKind
@@ -19,6 +19,7 @@ from mlopus.plans.steps import CachedTree, PlacedFile, PlaceTree, RemoveFiles, S
 from mlopus.plans.tables import table_fault
 from mlopus.ports.meter import Meter
 from mlopus.ports.streams import TreeSource
+from mlopus.repositories.disk.files import missing_source
 from mlopus.repositories.memory.files import (
     CircularLinkError,
     MemoryFiles,
@@ -65,7 +66,7 @@ class MemoryWorkspace:
         root = self.resolve(path)
         with self.files.lock:
             if not self.files.exists(root):
-                return Failure(NotFound(kind="source", key=root, place="the local disk"))
+                return Failure(missing_source(root))
             return SourceWalk(self.files, root).facts()
 
     def source(self, path: str) -> TreeSource:
