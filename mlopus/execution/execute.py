@@ -22,58 +22,16 @@ from mlopus.execution.fetching import RecentParents, fetch
 from mlopus.execution.receipts import Receipt, StepReceipt
 from mlopus.execution.repositories import Repositories
 from mlopus.plans.bindings import bindings_of
-from mlopus.plans.changes import (
-    CreateExperiment,
-    CreateModel,
-    CreateRun,
-    DeleteAlias,
-    DeleteEntity,
-    DeleteTags,
-    EnsureExperiment,
-    EnsureModel,
-    LogBatch,
-    RegisterVersion,
-    RenameExperiment,
-    RenameModel,
-    RestoreEntity,
-    SetAlias,
-    SetTags,
-    UpdateDescription,
-    UpdateRun,
-)
-from mlopus.plans.copy_steps import CopyFiles, CopyRuns, CopyVersions, EndRuns
+from mlopus.plans.changes import CreateRun, RegisterVersion, TrackingChange
+from mlopus.plans.copy_steps import CopyStep
 from mlopus.plans.effects import concerns
 from mlopus.plans.journal_steps import DropRequests, ForgetRows, JournalStep, QueueRequest, SettleRequests
-from mlopus.plans.keeping_steps import (
-    ClearMetadata,
-    EvictTrees,
-    ForgetPlacements,
-    PinPath,
-    RecordPlacement,
-    RemovePins,
-    RemoveTemporaries,
-    SweepLeftovers,
-)
+from mlopus.plans.keeping_steps import KeepingStep
 from mlopus.plans.outcomes import Cached, Outcome, Queued, Recorded
 from mlopus.plans.pending import bind
 from mlopus.plans.plan import Plan
 from mlopus.plans.requests import LogModelVersion, LogRunArtifact
-from mlopus.plans.steps import (
-    CacheRows,
-    CommitTree,
-    ExportRows,
-    ExportTree,
-    FetchEntity,
-    FetchFiles,
-    PlaceTree,
-    ReflectChange,
-    RemoveFiles,
-    RemoveRemoteFiles,
-    StageFiles,
-    Step,
-    UploadFiles,
-    WithdrawEntries,
-)
+from mlopus.plans.steps import ByteStep, CacheRows, ExportStep, FetchEntity, ReflectChange, Step
 from mlopus.result import Failure, Result, Success, mapped
 
 if TYPE_CHECKING:
@@ -181,66 +139,28 @@ def _perform(
     on_bytes: ByteInterpreter,
     copies: CopyInterpreter | None,
 ) -> Result[Outcome, MlopusError]:
+    if isinstance(step, TrackingChange):
+        if isinstance(concerns(step), ExperimentKey):
+            recent.forget()
+        return mapped(repositories.tracking.send(step), lambda record: Recorded(record=record))
+    if isinstance(step, ByteStep | ExportStep):
+        return on_bytes.perform(step)
+    if isinstance(step, JournalStep):
+        return _journalled(step, repositories)
+    if isinstance(step, CopyStep):
+        assert copies is not None, "a plan that copies names its source"  # noqa: S101
+        return copies.perform(step)
+    if isinstance(step, KeepingStep):
+        from mlopus.execution.keeping_steps import perform_keeping  # noqa: PLC0415 (few plans keep order)
+
+        return perform_keeping(step, on_bytes.roots, repositories)
     match step:
-        case CopyRuns() | CopyFiles() | EndRuns() | CopyVersions():
-            assert copies is not None, "a plan that copies names its source"  # noqa: S101
-            return copies.perform(step)
-        case (
-            CreateExperiment()
-            | EnsureExperiment()
-            | CreateRun()
-            | UpdateRun()
-            | LogBatch()
-            | SetTags()
-            | CreateModel()
-            | EnsureModel()
-            | RegisterVersion()
-            | RenameExperiment()
-            | RenameModel()
-            | UpdateDescription()
-            | DeleteTags()
-            | SetAlias()
-            | DeleteAlias()
-            | DeleteEntity()
-            | RestoreEntity()
-        ):
-            if isinstance(concerns(step), ExperimentKey):
-                recent.forget()
-            return mapped(repositories.tracking.send(step), lambda record: Recorded(record=record))
         case FetchEntity():
             return fetch(step, repositories, recent)
         case CacheRows():
             return mapped(repositories.cache.put(step.records, step.taken_at), lambda _: Cached())
         case ReflectChange():
             return mapped(repositories.cache.reflect(step), lambda _: Cached())
-        case ForgetRows() | QueueRequest() | SettleRequests() | DropRequests():
-            return _journalled(step, repositories)
-        case (
-            FetchFiles()
-            | StageFiles()
-            | CommitTree()
-            | WithdrawEntries()
-            | PlaceTree()
-            | UploadFiles()
-            | RemoveRemoteFiles()
-            | RemoveFiles()
-            | ExportTree()
-            | ExportRows()
-        ):
-            return on_bytes.perform(step)
-        case (
-            EvictTrees()
-            | SweepLeftovers()
-            | RecordPlacement()
-            | ForgetPlacements()
-            | PinPath()
-            | RemovePins()
-            | RemoveTemporaries()
-            | ClearMetadata()
-        ):
-            from mlopus.execution.keeping_steps import perform_keeping  # noqa: PLC0415 (few plans keep order)
-
-            return perform_keeping(step, on_bytes.roots, repositories)
         case _:
             assert_never(step)
 

@@ -15,40 +15,12 @@ from mlopus.domain.keys import key_of
 from mlopus.domain.locations import path_below_url
 from mlopus.domain.records import OPERATION_TAG, ExperimentRecord, ModelRecord, Record, VersionRecord
 from mlopus.plans.bindings import CreatingStep, bindings_of, created_key, is_creating
-from mlopus.plans.changes import (
-    CreateExperiment,
-    CreateModel,
-    CreateRun,
-    DeleteAlias,
-    DeleteEntity,
-    DeleteTags,
-    EnsureExperiment,
-    EnsureModel,
-    LogBatch,
-    RegisterVersion,
-    RenameExperiment,
-    RenameModel,
-    RestoreEntity,
-    SetAlias,
-    SetTags,
-    TrackingChange,
-    UpdateDescription,
-    UpdateRun,
-)
-from mlopus.plans.copy_steps import CopyFiles, CopyRuns, CopyVersions, EndRuns
+from mlopus.plans.changes import EnsureExperiment, EnsureModel, TrackingChange
+from mlopus.plans.copy_steps import CopyStep
 from mlopus.plans.effects import applied, created_record, is_removed
 from mlopus.plans.facts import Facts
-from mlopus.plans.journal_steps import DropRequests, ForgetRows, QueueRequest, SettleRequests
-from mlopus.plans.keeping_steps import (
-    ClearMetadata,
-    EvictTrees,
-    ForgetPlacements,
-    PinPath,
-    RecordPlacement,
-    RemovePins,
-    RemoveTemporaries,
-    SweepLeftovers,
-)
+from mlopus.plans.journal_steps import DropRequests, ForgetRows, JournalStep, QueueRequest, SettleRequests
+from mlopus.plans.keeping_steps import KeepingStep
 from mlopus.plans.outcomes import Recorded
 from mlopus.plans.pending import Pending, bind
 from mlopus.plans.plan import Plan
@@ -58,20 +30,13 @@ from mlopus.plans.simulate_export import simulate_export
 from mlopus.plans.simulate_keeping import simulate_keeping
 from mlopus.plans.steps import (
     Bindings,
+    ByteStep,
     CacheRows,
-    CommitTree,
-    ExportRows,
-    ExportTree,
+    CacheStep,
+    ExportStep,
     FetchEntity,
-    FetchFiles,
-    PlaceTree,
     ReflectChange,
-    RemoveFiles,
-    RemoveRemoteFiles,
-    StageFiles,
     Step,
-    UploadFiles,
-    WithdrawEntries,
 )
 from mlopus.plans.symbols import NOTHING, Learned
 
@@ -95,67 +60,36 @@ def simulate(facts: Facts, plan: Plan, told: Learned = NOTHING) -> Facts:
     return world.facts
 
 
-def _performed(world: World, step: Step) -> tuple[World, Bindings]:  # noqa: C901 (a case per class)
+def _performed(world: World, step: Step) -> tuple[World, Bindings]:
+    if isinstance(step, TrackingChange):
+        return _changed(world, step)
+    if isinstance(step, ByteStep):
+        return simulate_bytes(world, step)
+    if isinstance(step, ExportStep):
+        return simulate_export(world, step)
+    if isinstance(step, CopyStep):
+        return simulate_copy(world, step)
+    if isinstance(step, KeepingStep):
+        return world.evolve(simulate_keeping(world.facts, step)), immutabledict()
+    return _kept(world, step), immutabledict()
+
+
+def _kept(world: World, step: CacheStep | JournalStep) -> World:
+    """The world after a step that concerns rows alone."""
     match step:
         case FetchEntity():
-            return world, immutabledict()
+            return world
         case CacheRows():
-            return _with_cached(world, step.records), immutabledict()
+            return _with_cached(world, step.records)
         case ReflectChange():
-            return _reflected(world, step), immutabledict()
-        case ExportTree() | ExportRows():
-            return simulate_export(world, step)
+            return _reflected(world, step)
         case ForgetRows():
             rows = tuple(row for row in world.facts.cached_records if key_of(row) not in step.keys)
-            return world.evolve(attrs.evolve(world.facts, cached_records=rows)), immutabledict()
+            return world.evolve(attrs.evolve(world.facts, cached_records=rows))
         case QueueRequest():
-            return _queued(world, step), immutabledict()
+            return _queued(world, step)
         case SettleRequests() | DropRequests():  # facts hold no queue but what this plan adds to it
-            return world, immutabledict()
-        case (
-            FetchFiles()
-            | StageFiles()
-            | CommitTree()
-            | WithdrawEntries()
-            | PlaceTree()
-            | UploadFiles()
-            | RemoveRemoteFiles()
-            | RemoveFiles()
-        ):
-            return simulate_bytes(world, step)
-        case CopyRuns() | CopyFiles() | EndRuns() | CopyVersions():
-            return simulate_copy(world, step)
-        case (
-            EvictTrees()
-            | SweepLeftovers()
-            | RecordPlacement()
-            | ForgetPlacements()
-            | PinPath()
-            | RemovePins()
-            | RemoveTemporaries()
-            | ClearMetadata()
-        ):
-            return world.evolve(simulate_keeping(world.facts, step)), immutabledict()
-        case (
-            CreateExperiment()
-            | EnsureExperiment()
-            | CreateRun()
-            | UpdateRun()
-            | LogBatch()
-            | SetTags()
-            | CreateModel()
-            | EnsureModel()
-            | RegisterVersion()
-            | RenameExperiment()
-            | RenameModel()
-            | UpdateDescription()
-            | DeleteTags()
-            | SetAlias()
-            | DeleteAlias()
-            | DeleteEntity()
-            | RestoreEntity()
-        ):
-            return _changed(world, step)
+            return world
         case _:
             assert_never(step)
 
