@@ -26,6 +26,11 @@ _AT_ONCE: Final = 8
 _IDS_AT_ONCE: Final = 500
 
 
+def reads_exp(fields: frozenset[str]) -> bool:
+    """Whether a search for runs reads of an experiment what a run does not say itself."""
+    return reads_below(fields - {"exp.id"}, "exp")
+
+
 class Parents:
     """Reads the parents that rows of one kind have, and remembers them for one evaluation.
 
@@ -53,7 +58,7 @@ class Parents:
 
     def join_what_is_read(self, records: tuple[Record, ...]) -> Result[None, MlopusError]:
         """Read the parents whose fields the query or the sorting reads; an id is in the row itself."""
-        if self._kind == "run" and reads_below(self._fields - {"exp.id"}, "exp"):
+        if self._kind == "run" and reads_exp(self._fields):
             return self.join(records)
         if self._kind != "model version":
             return Success(None)

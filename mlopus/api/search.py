@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import attrs
 
-from mlopus.domain.entities import Run
+from mlopus.domain.entities import Experiment, Run
 from mlopus.domain.records import PARENT_TAG
 from mlopus.domain.status import EntityKind, View
 from mlopus.errors import InvalidQuery, MlopusError
@@ -51,7 +51,7 @@ class Search(Generic[T]):
     _view: View = attrs.field(alias="view")
     _item: type[T] = attrs.field(alias="item")
     _limit: int | None = attrs.field(default=None, alias="limit")
-    _exp_id: str | None = attrs.field(default=None, alias="exp_id")
+    _exp: Experiment | None = attrs.field(default=None, alias="exp")
 
     def __iter__(self) -> Iterator[T]:
         from mlopus.result import or_raise
@@ -81,7 +81,7 @@ class Search(Generic[T]):
             yield parsed
             return
         query, sorting = parsed.unwrap()
-        for page in evaluate(self._api, self._kind, query, sorting, self._view, self._limit, self._exp_id):
+        for page in evaluate(self._api, self._kind, query, sorting, self._view, self._limit, self._exp):
             yield cast("Result[tuple[T, ...], MlopusError]", page)
             if isinstance(page, Failure):
                 return
@@ -238,7 +238,7 @@ class Search(Generic[T]):
         if isinstance(parsed, Failure):
             return str(parsed.failure())
         query, sorting = parsed.unwrap()
-        return explained(self._api, self._kind, query, sorting, self._view, self._limit, self._exp_id)
+        return explained(self._api, self._kind, query, sorting, self._view, self._limit, self._exp)
 
     @property
     def as_of(self) -> datetime | None:
@@ -305,6 +305,10 @@ class Search(Generic[T]):
 
         return data_frame(cast("Sequence[Any]", tuple(self)))
 
+    @property
+    def _exp_id(self) -> str | None:
+        return None if self._exp is None else self._exp.id
+
     def _parsed(self) -> Result[tuple[Query, Sorting], InvalidQuery]:
         if isinstance(self._query, Failure):
             return self._query
@@ -330,9 +334,9 @@ def find(
     return Search(api=api, kind=kind, query=parsed, sorting=parse_sorting(sorting), view=view, item=item)
 
 
-def within(search: Search[T], exp_id: str) -> Search[T]:
-    """The same search for runs, in one experiment."""
-    return attrs.evolve(search, exp_id=exp_id)
+def within(search: Search[T], exp: Experiment) -> Search[T]:
+    """The same search for runs, in one experiment, which nobody has to be asked for."""
+    return attrs.evolve(search, exp=exp)
 
 
 def find_children(api: ApiCore, parent: RunRef) -> Search[RunApi]:
@@ -348,4 +352,4 @@ def find_children(api: ApiCore, parent: RunRef) -> Search[RunApi]:
         query = Failure(InvalidQuery(path="parent", operator=None, reason=str(error), hint=error.hint))
     search = find(api, "run", None, [("start_time", 1)], "active", RunApi)
     searched = attrs.evolve(search, query=query)
-    return within(searched, parent.exp.id) if isinstance(parent, Run) else searched
+    return within(searched, parent.exp) if isinstance(parent, Run) else searched

@@ -12,10 +12,10 @@ from immutabledict import immutabledict
 from mlopus.api.core import ApiCore
 from mlopus.api.narrowing import MOST_RUNS, of_runs, runs_to_find_first, search_for_runs
 from mlopus.api.paging import Pages
-from mlopus.api.parents import Parents
-from mlopus.api.views import Viewer
+from mlopus.api.parents import Parents, reads_exp
+from mlopus.api.views import Viewer, records_of
 from mlopus.domain.documents import Document, document_of, tie_of
-from mlopus.domain.entities import Entity
+from mlopus.domain.entities import Entity, Experiment
 from mlopus.domain.keys import ExperimentKey, OwnKey, key_of
 from mlopus.domain.records import ExperimentRecord, Record, RunRecord
 from mlopus.domain.status import EntityKind, View
@@ -43,11 +43,13 @@ def evaluate(
     sorting: Sorting,
     view: View,
     limit: int | None,
-    exp_id: str | None,
+    exp: Experiment | None,
 ) -> Iterator[Result[tuple[Entity, ...], MlopusError]]:
     """Yield pages of handles; the last is a Failure if a page failed."""
     evaluation = Evaluation(api, kind, query, sorting, view)
-    for page in evaluation.limited(limit, exp_id):
+    if exp is not None and knows_exp(api, query, sorting):
+        evaluation.given(exp)
+    for page in evaluation.limited(limit, None if exp is None else exp.id):
         yield page if isinstance(page, Failure) else evaluation.handles(page.unwrap())
 
 
@@ -107,6 +109,16 @@ def oldest(
     return None if isinstance(found, Failure) else found.unwrap()
 
 
+def knows_exp(api: ApiCore, query: Query, sorting: Sorting) -> bool:
+    """Whether an experiment that the caller gave will do for the runs found in it.
+
+    What rows are matched or sorted by is read anew, and so is what is kept: the cache says when it was
+    taken. Offline it is read from there.
+    """
+    keeps = api.settings.cache_metadata_on_read == "all"
+    return not (api.settings.offline_mode or keeps or reads_exp(fields_of(query, sorting)))
+
+
 def exps_named_by(query: Query) -> tuple[str, ...] | None:
     """The only experiments whose runs may match, where the query names them."""
     named = equal_to(query, "exp.id")
@@ -128,6 +140,10 @@ class Evaluation:
         self._view: View = view
         self._parents = Parents(api, kind, fields_of(query, sorting))
         self._taken_at: dict[OwnKey, datetime] = {}
+
+    def given(self, exp: Experiment) -> None:
+        """Remember an experiment that the caller has, so that nobody is asked for it."""
+        self._parents.saw(*records_of(exp, self._codec))
 
     @property
     def _source(self) -> Tracking | MetadataCache:
@@ -358,7 +374,6 @@ def data_frame(entities: Sequence[Entity]) -> Any:
     """A DataFrame with a column for each dotted field."""
     from importlib import import_module
 
-    from mlopus.api.views import records_of
     from mlopus.domain.nested import flatten
     from mlopus.domain.text import PLAIN
 

@@ -44,7 +44,7 @@ class ExpApi(Experiment):
         """See `MlflowApi.find_runs`; this experiment alone is searched."""
         from mlopus.api.search import within
 
-        return within(self.api.find_runs(query, sorting, view), self.id)
+        return within(self.api.find_runs(query, sorting, view), self)
 
     def create_run(
         self,

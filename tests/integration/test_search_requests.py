@@ -76,6 +76,28 @@ def test_runs_of_named_experiments_are_a_page_and_each_experiment(shelf: Shelf, 
     assert sorted(proxy.calls) == [GET_EXP, GET_EXP, SEARCH_RUNS]
 
 
+def test_the_experiment_that_is_given_is_not_asked_for(shelf: Shelf, asking: Any) -> None:
+    api, proxy = asking
+    search = attrs.evolve(shelf.exps[0], api=api).find_runs({"metrics.acc": {"$gt": 0.5}})
+
+    found = or_raise(search.all())
+
+    assert ({run.exp for run in found}, told(search)) == ({shelf.exps[0]}, "pages")
+    assert proxy.calls == (SEARCH_RUNS,)
+
+
+def test_what_is_matched_by_or_kept_is_asked_for_though_it_was_given(shelf: Shelf, asking: Any) -> None:
+    api, proxy = asking
+    old = attrs.evolve(shelf.exps[0], name="as it was called before", api=api)
+    now, one_run = shelf.exps[0].name, {"id": shelf.runs[0].id}
+
+    matched = old.find_runs(one_run | {"exp.name": now})
+    assert (or_raise(matched.count()), told(matched)) == (1, "pages + 1 for each experiment found")
+    assert or_raise(old.find_runs(one_run).cache()) == 1
+    assert or_raise(api.in_offline_mode.get_exp(old.id)).name == now
+    assert proxy.count(GET_EXP) >= 1
+
+
 def test_explaining_asks_nobody(asking: Any) -> None:
     api, proxy = asking
 

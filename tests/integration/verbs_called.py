@@ -187,6 +187,9 @@ CASES: Mapping[tuple[str, str], Case] = {
         times={"page": 2, "experiment found": 2},
     ),
     ("find_runs", ""): _case(lambda w, api, _: api.find_runs({"id": w.run.id}).all(), times=_PAGE),
+    ("find_runs", "as `exp.find_runs`"): _case(
+        lambda w, api, _: attrs.evolve(w.exp, api=api).find_runs({"id": w.run.id}).all(), times=_PAGE
+    ),
     ("find_child_runs", ""): _case(lambda w, api, _: api.find_child_runs(w.run.id).all(), times=_PAGE),
     ("find_child_runs", "of an entity"): _case(
         lambda w, api, _: api.find_child_runs(w.run).all(), times=_PAGE
