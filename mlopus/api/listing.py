@@ -17,7 +17,7 @@ from mlopus.errors import MlopusError, NotCached, NotFound, OfflineMode
 from mlopus.plans.proofs import covering
 from mlopus.plans.requests import ArtifactOf, GetArtifact
 from mlopus.plans.tables import still_empty
-from mlopus.plans.verbs import artifact_in_words
+from mlopus.plans.verbs import artifact_key
 from mlopus.result import Failure, Result, Success, mapped
 
 
@@ -100,11 +100,11 @@ def _wanted(call: Call) -> ArtifactOf:
 
 def _not_cached(api: ApiCore, wanted: ArtifactOf) -> NotCached:
     place = f"the cache of {api.repositories.tracking.origin}"
-    return NotCached(kind="artifact", key=artifact_in_words(wanted), place=place)
+    return NotCached(kind="artifact", key=artifact_key(wanted), place=place)
 
 
 def _not_in_what_is_cached(wanted: ArtifactOf) -> NotFound:
-    return NotFound(kind="artifact", key=artifact_in_words(wanted), place="what is cached of it")
+    return NotFound(kind="artifact", key=artifact_key(wanted), place="what is cached of it")
 
 
 def _cached_manifest(api: ApiCore, call: Call, wanted: ArtifactOf) -> Result[Manifest, MlopusError]:

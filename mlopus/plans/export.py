@@ -26,7 +26,7 @@ from mlopus.plans.protected import protected_fault
 from mlopus.plans.requests import ExportArtifact, ExportMeta, ExportRequest
 from mlopus.plans.steps import CachedTree, CommitTree, ExportRows, ExportTree, StoreTree
 from mlopus.plans.trees import Content, TreeChoice, TreeRefusal, knows_folders, tree_name, tree_to_have
-from mlopus.plans.verbs import artifact_in_words, title_of
+from mlopus.plans.verbs import artifact_key, title_of
 from mlopus.result import Failure, Result, Success
 
 ExportRefusal: TypeAlias = TreeRefusal | IllegalPath | StoreFailed
@@ -187,4 +187,4 @@ def _absent(request: ExportArtifact, there: Entry, folder: FolderFacts) -> NotFo
     taken = there.taken_at.isoformat(timespec="seconds")
     place = f"what {folder.path} holds of {there.path or 'its root'!r}, which was taken later, at {taken}"
     hint = "Export while online, to carry what is there now; or name another folder."
-    return NotFound(kind="artifact", key=artifact_in_words(request.artifact), place=place, hint=hint)
+    return NotFound(kind="artifact", key=artifact_key(request.artifact), place=place, hint=hint)

@@ -12,7 +12,7 @@ from mlopus.plans.keeping_steps import PinPath, RemovePins
 from mlopus.plans.plan import Plan, ReceiptAnswer, Stage
 from mlopus.plans.requests import ArtifactOf
 from mlopus.plans.tables import path_fault
-from mlopus.plans.verbs import artifact_in_words, title_of
+from mlopus.plans.verbs import artifact_key, title_of
 from mlopus.result import Failure, Result, Success
 
 
@@ -36,7 +36,7 @@ def plan_pin(request: PinArtifact, facts: Facts) -> Result[Plan, IllegalPath | N
     stages: tuple[Stage, ...] = ()
     if pin not in keeping.pins:
         if not held:
-            words = artifact_in_words(ArtifactOf(owner=request.owner, path=request.path))
+            words = artifact_key(ArtifactOf(owner=request.owner, path=request.path))
             place = f"the cache of {facts.tracking.origin}"
             return Failure(NotCached(kind="artifact", key=words, place=place))
         if not cache.is_writable:

@@ -20,7 +20,7 @@ from mlopus.plans.proofs import Proofs, covering, is_current, part_at
 from mlopus.plans.requests import ArtifactOf
 from mlopus.plans.steps import CachedTree, CommitTree, FetchFiles, PlacedFile, StoreTree
 from mlopus.plans.tables import path_fault, table_fault
-from mlopus.plans.verbs import artifact_in_words
+from mlopus.plans.verbs import artifact_key
 from mlopus.result import Failure, Result, Success
 
 TreeRefusal: TypeAlias = IllegalPath | NotFound | OfflineMode | StoreFailed
@@ -200,12 +200,12 @@ def _content_of_listing(listing: RemoteTree, digests: dict[str, str]) -> Content
 
 def _absent(artifact: ArtifactOf, location: ArtifactLocation) -> NotFound:
     place = join_url(location.root_url, location.path)
-    return NotFound(kind="artifact", key=artifact_in_words(artifact), place=place)
+    return NotFound(kind="artifact", key=artifact_key(artifact), place=place)
 
 
 def _miss(artifact: ArtifactOf, facts: Facts) -> NotFound:
     """Offline, nothing answers: never cached, or cached and absent there."""
-    key = artifact_in_words(artifact)
+    key = artifact_key(artifact)
     entry = covering(facts.cache, gathered(facts.location, "the location"))
     if entry is not None:
         taken = entry.taken_at.isoformat(timespec="seconds")

@@ -240,6 +240,16 @@ def artifact_in_words(artifact: ArtifactOf) -> str:
     return f"{artifact.path!r} of {owner}" if artifact.path else f"the artifacts of {owner}"
 
 
+def artifact_key(artifact: ArtifactOf) -> str:
+    """An artifact's path and owner as the key of an error, which puts quotes around the whole.
+
+    Example:
+        >>> artifact_key(ArtifactOf(owner=RunKey("3f2a"), path="a/b"))
+        'a/b of run 3f2a'
+    """
+    return f"{artifact.path or 'everything'} of {entity_in_words(artifact.owner)}"
+
+
 def _short_kind(key: EntityKey) -> str:
     match key:
         case ExperimentKey() | ExperimentName():

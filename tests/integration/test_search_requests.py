@@ -231,7 +231,7 @@ def test_runs_that_are_deleted_are_still_those_of_their_versions(
     exp, model = or_raise(api.create_exp(new_name())), or_raise(api.create_model(new_name()))
     runs = [or_raise(exp.start_run(f"r{number}")) for number in range(5)]
     for run in runs:
-        or_raise(run.log_model_version(model, lambda path: path.touch(), use_cache=False))
+        or_raise(run.log_model_version(model, Path.touch, use_cache=False))
     delete(mlflow_server, runs[4])
 
     found = or_raise(model.find_versions({"run.name": {"$in": ["r3", "r4"]}}, [("version", 1)]).all())

@@ -44,14 +44,14 @@ def test_offline_it_is_not_in_what_is_cached(opened: Opened) -> None:
     error = opened.api.in_offline_mode.open_artifact(opened.run.id, "m/y").failure()
 
     assert type(error) is NotFound
-    assert (error.key, error.place) == (f"'m/y' of run {opened.run.id}", "what is cached of it")
+    assert (error.key, error.place) == (f"m/y of run {opened.run.id}", "what is cached of it")
 
 
 def test_offline_a_file_that_nobody_cached_was_never_cached(opened: Opened) -> None:
     error = opened.api.in_offline_mode.open_artifact(opened.run.id, "n").failure()
 
     assert isinstance(error, NotCached)
-    assert (error.kind, error.key) == ("artifact", f"'n' of run {opened.run.id}")
+    assert (error.kind, error.key) == ("artifact", f"n of run {opened.run.id}")
 
 
 def test_a_folder_is_no_file(opened: Opened) -> None:

@@ -207,6 +207,7 @@ def test_offline_a_miss_says_what_to_call_online() -> None:
     error = plan_cache(GET, facts).failure()
     assert isinstance(error, NotCached)
     assert "cache_run_artifact" in str(error.hint)
+    assert str(error).startswith(f"artifact '{ARTIFACT.path} of run {RUN.id}' was never cached in ")
 
 
 def test_offline_a_miss_of_a_version_names_the_versions_verb() -> None:
