@@ -22,6 +22,7 @@ from mlopus.domain.records import (
 )
 from mlopus.errors import MlopusError
 from mlopus.plans.copy_facts import HeldRun, HeldVersion, Holdings
+from mlopus.plans.facts import StoreFacts
 from mlopus.result import Failure, Result, Success, collect, mapped
 
 _IDS_AT_ONCE: Final = 100
@@ -101,10 +102,11 @@ class SourceSide(Side):
         )
         held_versions = tuple(attrs.evolve(held, tree=listed.get(held.url)) for held in located.unwrap())
         return mapped(
-            self._files_cost(run.repo for run in runs),
-            lambda files_cost: Holdings(
+            self._remote(run.repo for run in runs),
+            lambda store: Holdings(
                 origin=self.repositories.tracking.origin,
-                files_cost=files_cost,
+                files_cost=store is not None,
+                in_parts=None if store is None else store.in_parts,
                 exp=exp,
                 runs=held_runs,
                 models=models.unwrap(),
@@ -133,14 +135,13 @@ class SourceSide(Side):
         names = sorted({version.name for version in versions})
         return collect(self.get(ModelKey(name), ModelRecord) for name in names)
 
-    def _files_cost(self, urls: Iterable[str]) -> Result[bool, MlopusError]:
+    def _remote(self, urls: Iterable[str]) -> Result[StoreFacts | None, MlopusError]:
+        """The first store of these that is across a network."""
         for url in urls:
             store = self.repositories.stores.facts(url)
-            if isinstance(store, Failure):
+            if isinstance(store, Failure) or store.unwrap().requests_cost:
                 return store
-            if store.unwrap().requests_cost:
-                return Success(True)
-        return Success(False)
+        return Success(None)
 
 
 def _at_paths(tree: RemoteTree, paths: list[str]) -> RemoteTree:

@@ -160,7 +160,12 @@ class TargetSide(Side):
         store = self.repositories.stores.facts(url)
         return mapped(
             store,
-            lambda facts: attrs.evolve(held, files_cost=facts.requests_cost, keeps_folders=facts.is_local),
+            lambda facts: attrs.evolve(
+                held,
+                files_cost=facts.requests_cost,
+                in_parts=facts.in_parts,
+                keeps_folders=facts.is_local,
+            ),
         )
 
 

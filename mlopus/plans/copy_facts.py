@@ -7,6 +7,7 @@ import attrs
 from mlopus.domain.manifest import RemoteTree
 from mlopus.domain.origin import Origin
 from mlopus.domain.records import ExperimentRecord, MetricSample, ModelRecord, RunRecord, VersionRecord
+from mlopus.plans.moving import InParts
 
 
 @attrs.frozen(kw_only=True)
@@ -45,12 +46,14 @@ class Holdings:
 
     Attributes:
         origin: Which tracking store.
-        files_cost: Whether its files cross a network, at a request each.
+        files_cost: Whether its files cross a network.
+        in_parts: How its large files are moved, where that is known; else a file is a request.
         keeps_folders: Whether its store keeps empty folders.
     """
 
     origin: Origin
     files_cost: bool = False
+    in_parts: InParts | None = None
     keeps_folders: bool = False
     exp: ExperimentRecord | None = None
     runs: tuple[HeldRun, ...] = ()

@@ -9,6 +9,7 @@ from mlopus.plans.changes import SetTags
 from mlopus.plans.copy_changes import describing, logging
 from mlopus.plans.copy_steps import CopiedRun, CopyFiles, CopyRuns, CopyStep, CopyVersions, EndRuns
 from mlopus.plans.facts import Facts
+from mlopus.plans.moving import requests_to_fetch, requests_to_send
 
 
 def requests_of_copying(step: CopyStep, facts: Facts) -> int:
@@ -46,8 +47,11 @@ def _requests_of_versions(step: CopyVersions) -> int:
 
 
 def _requests_of_files(step: CopyFiles, facts: Facts) -> int:
-    """A request for each file on each side that is across a network."""
+    """What files take on each side that is across a network."""
     if facts.copying is None:
         return 0
-    sides = facts.copying.source.files_cost + facts.copying.target.files_cost
-    return sides * sum(len(tree.files) for tree in step.trees)
+    source, target = facts.copying.source, facts.copying.target
+    sizes = [one.file.size_bytes for tree in step.trees for one in tree.files]
+    fetched = sum(requests_to_fetch(source.in_parts, size) for size in sizes) if source.files_cost else 0
+    sent = sum(requests_to_send(target.in_parts, size or 0) for size in sizes) if target.files_cost else 0
+    return fetched + sent

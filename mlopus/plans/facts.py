@@ -19,6 +19,7 @@ from mlopus.plans.copy_facts import CopyFacts
 from mlopus.plans.journal_entries import JournalEntry
 from mlopus.plans.journal_steps import QueueRequest
 from mlopus.plans.keeping import KeepingFacts
+from mlopus.plans.moving import InParts
 from mlopus.plans.steps import TargetAbsent, TargetExpectation
 
 Mode: TypeAlias = Literal["online", "cache-first", "offline"]
@@ -81,12 +82,14 @@ class CacheFacts:
 class StoreFacts:
     """What the artifact store is like at a location, and what it lists there (None: not asked).
 
-    `tells` is what its listings say of a file; only simulation reads it.
+    `in_parts` is how it moves large files; None where it moves them whole, or where a server decides
+    that. `tells` is what its listings say of a file; only simulation reads it.
     """
 
     scheme: str
     is_local: bool
     requests_cost: bool
+    in_parts: InParts | None = None
     listing: RemoteTree | None = None
     tells: tuple[Told, ...] = ("size", "validator")
 

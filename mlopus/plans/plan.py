@@ -82,7 +82,8 @@ class Totals:
         up_bytes: Bytes of artifacts that go to stores.
         down_bytes: Bytes of artifacts that come from stores; those of files without a told size are
             missing.
-        requests: Requests over a network, none of them repeated.
+        requests: Requests over a network, none of them repeated; the least where a server decides how it
+            moves large files.
         removed_files: Files that go from stores and from the user's folders.
         evicted_files: Files that go from the cache.
         freed_bytes: What the disk gets back of the cache.

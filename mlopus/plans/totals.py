@@ -39,6 +39,7 @@ from mlopus.plans.keeping_steps import (
     RemoveTemporaries,
     SweepLeftovers,
 )
+from mlopus.plans.moving import requests_to_fetch, requests_to_send
 from mlopus.plans.pending import Pending
 from mlopus.plans.plan import Stage, Totals
 from mlopus.plans.steps import (
@@ -95,6 +96,7 @@ def _requests(step: Step, facts: Facts) -> int:  # noqa: C901 (a case per class)
     """Requests over a network that one step takes, if each is answered at once."""
     tracked = 1 if facts.tracking.requests_cost else 0
     stored = 1 if facts.store is not None and facts.store.requests_cost else 0
+    in_parts = None if facts.store is None else facts.store.in_parts
     match step:
         case SetTags():
             return tracked * len(step.tags)
@@ -125,7 +127,11 @@ def _requests(step: Step, facts: Facts) -> int:  # noqa: C901 (a case per class)
             return tracked
         case FetchEntity():
             return tracked * _requests_of_fetch(step)
-        case UploadFiles() | FetchFiles() | RemoveRemoteFiles():
+        case UploadFiles():
+            return stored * sum(requests_to_send(in_parts, one.file.size_bytes) for one in step.files)
+        case FetchFiles():
+            return stored * sum(requests_to_fetch(in_parts, file.size_bytes) for file in step.files)
+        case RemoveRemoteFiles():
             return stored * len(step.files)
         case CopyRuns() | EndRuns() | CopyVersions() | CopyFiles():
             from mlopus.plans.copy_totals import requests_of_copying  # noqa: PLC0415 (start-up counts)

@@ -13,13 +13,17 @@ import attrs
 import pytest
 
 import mlopus
+from mlopus import MlflowApi
+from mlopus.plans.plan import Plan
+from mlopus.repositories.stores.obstore_sending import PART_BYTES
 from mlopus.testing.contracts.trees import AWKWARD
 from tests.integration.main_job import write_model
 from tests.servers.azurite import Azurite, make_container
 from tests.servers.file_servers import FileServer
+from tests.servers.fixtures import StartProxy
 from tests.servers.loopback import Loopback
 from tests.servers.mlflow_server import MlflowServer
-from tests.servers.object_stores import BUCKET, S3Server
+from tests.servers.object_stores import BUCKET, S3Server, giving_parts
 
 MIB = 1024 * 1024
 
@@ -65,7 +69,7 @@ def az(azurite: Azurite) -> Place:
 
 
 @pytest.fixture(params=["s3", "gs", "sftp", pytest.param("az", marks=pytest.mark.slow)])
-def place(request) -> Place:
+def place(request: pytest.FixtureRequest) -> Place:
     return request.getfixturevalue(request.param)
 
 
@@ -131,6 +135,31 @@ def test_a_large_file_on_s3(s3: Place, tmp_path: Path, size_bytes: int) -> None:
     there_and_back(s3, large_file(tmp_path / "source", size_bytes), tmp_path)
 
 
+def test_a_plan_counts_the_requests_that_parts_and_ranges_take(
+    s3: Place, s3_server: S3Server, counting_proxy: StartProxy, tmp_path: Path
+) -> None:
+    source, stored = tmp_path / "source", counting_proxy(s3_server.uri, spoil=giving_parts)
+    source.mkdir()
+    for size_bytes in (0, 1, PART_BYTES, PART_BYTES + 1, 2 * PART_BYTES, 3 * PART_BYTES - 1):
+        (source / f"{size_bytes}.bin").write_bytes(bytes(size_bytes))
+    api = Place(url=s3.url, options={"s3": {**s3_server.options, "endpoint": stored.uri}}).api(tmp_path)
+    run = api.create_run(api.create_exp("e"), "r", repo=s3.url)
+    copies = mlopus.connect(str(tmp_path / "copies"), cache_dir=str(tmp_path / "theirs"), progress="off")
+
+    def counted(plan: Plan, **to: MlflowApi) -> tuple[int, int, int]:
+        stored.forget()
+        receipt = api.execute(plan, **to)
+        return plan.totals.requests, receipt.requests, len(stored.requests)
+
+    up = counted(api.plan.log_run_artifact(run, source, "model", use_cache=False).unwrap())
+    down = counted(api.plan.get_run_artifact(run, "model").unwrap())
+    copied = counted(api.plan.copy_run(run, to=copies).unwrap(), to=copies)
+
+    # three small files; the others: begun, 2 or 3 parts and completed, or that many ranges
+    assert up == (3 + 4 + 4 + 5,) * 3
+    assert down == copied == (3 + 2 + 2 + 3,) * 3
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("place", ["sftp", "az"], indirect=True)
 def test_a_large_file_elsewhere(place: Place, tmp_path: Path) -> None:
@@ -154,7 +183,7 @@ def test_a_folder_of_a_web_server_is_read_and_never_written(http_server: FileSer
 
 
 def test_artifacts_of_a_server_that_serves_none_go_straight_to_s3(
-    mlflow_s3_server: MlflowServer, s3_server: S3Server, counting_proxy, tmp_path: Path
+    mlflow_s3_server: MlflowServer, s3_server: S3Server, counting_proxy: StartProxy, tmp_path: Path
 ) -> None:
     source = Path(write_model(tmp_path / "source"))
     asked = counting_proxy(mlflow_s3_server.uri)

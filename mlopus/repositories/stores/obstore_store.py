@@ -26,7 +26,7 @@ from mlopus.repositories.stores.obstore_options import Patience
 from mlopus.repositories.stores.obstore_places import ObjectPlace, object_place
 from mlopus.repositories.stores.obstore_receiving import Receiving
 from mlopus.repositories.stores.obstore_runtime import is_installed, missing
-from mlopus.repositories.stores.obstore_sending import Sending
+from mlopus.repositories.stores.obstore_sending import Sending, in_parts
 from mlopus.repositories.stores.ranges import RANGES_AT_ONCE, InFlight
 from mlopus.result import Failure, Result, Success
 
@@ -69,7 +69,8 @@ class ObjectStore:
         place = located.unwrap()
         if not is_installed():
             return Failure(missing(place.kind, place.shown))
-        return Success(StoreFacts(scheme=scheme_of(url), is_local=False, requests_cost=True))
+        parts = in_parts(place.kind)
+        return Success(StoreFacts(scheme=scheme_of(url), is_local=False, requests_cost=True, in_parts=parts))
 
     def metered(self, meter: Meter) -> ObjectStore:
         """The same buckets, telling this meter."""
@@ -125,7 +126,13 @@ class ObjectStore:
             fault = IllegalPath(path=place.shown, reason="is a bucket, and no file can have its place")
         if fault is not None:
             return Failure(fault)
-        sending = Sending(bucket=bucket, source=source, meter=self.meter, room=InFlight())
+        sending = Sending(
+            bucket=bucket,
+            in_parts=in_parts(place.kind),
+            source=source,
+            meter=self.meter,
+            room=InFlight(),
+        )
 
         def send_one(upload: UploadFile) -> Result[str | None, MlopusError]:
             path = upload.file.path
