@@ -21,7 +21,7 @@ from mlopus.domain.records import Record, RunRecord, VersionRecord
 from mlopus.errors import MlopusError, NotFound
 from mlopus.execution.fetching import RecentParents
 from mlopus.execution.repositories import Repositories
-from mlopus.plans.facts import CacheFacts, Facts, JournalFacts, Mode, SettingsFacts
+from mlopus.plans.facts import CacheFacts, Facts, JournalFacts, Mode, SettingsFacts, StoreFacts
 from mlopus.plans.fetch import ask_by_mode
 from mlopus.plans.keeping_requests import KeepingRequest
 from mlopus.plans.requests import (
@@ -203,7 +203,10 @@ class _Gathering:
         listed = self._locator.store_facts(url)
         if isinstance(listed, Failure):
             return listed
-        store = listed.unwrap()
+        above = self._file_above(location, listed.unwrap())
+        if isinstance(above, Failure):
+            return above
+        store = attrs.evolve(listed.unwrap(), file_above=above.unwrap())
         cached = self._locator.cache_facts(location, request.source)
         if isinstance(cached, Failure):
             return cached
@@ -227,6 +230,12 @@ class _Gathering:
                 versions_of_run=used.unwrap(),
             )
         )
+
+    def _file_above(self, location: ArtifactLocation, store: StoreFacts) -> Result[str | None, MlopusError]:
+        """A file in the place of a folder above the location; what holds something already is in folders."""
+        if store.listing is not None and store.listing.exists:
+            return Success(None)
+        return self._repositories.stores.file_above(location.root_url, location.path)
 
     def _versions_of(self, run: RunRecord) -> Result[tuple[tuple[VersionRecord, str], ...], MlopusError]:
         """Registered versions whose bytes are under a run's root, with their paths there."""

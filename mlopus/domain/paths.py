@@ -153,3 +153,13 @@ def join_url(url: str, path: str) -> str:
         return f"{base}{path}{mark}{rest}"
     base, mark, query = url.partition("?") if scheme_of(url) != "file" else (url, "", "")
     return f"{base.rstrip('/')}/{path}{mark}{query}"
+
+
+def ancestors(path: str) -> tuple[str, ...]:
+    """The folders that lead to a relative path, the outermost first, without the root.
+
+    Example:
+        >>> ancestors("a/b/c"), ancestors("a"), ancestors("")
+        (('a', 'a/b'), (), ())
+    """
+    return tuple(path[:at] for at, letter in enumerate(path) if letter == "/")

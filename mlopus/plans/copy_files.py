@@ -8,7 +8,7 @@ from typing import TypeAlias
 import attrs
 
 from mlopus.domain.manifest import RemoteFile, RemoteTree
-from mlopus.domain.paths import join_path, path_below
+from mlopus.domain.paths import ancestors, join_path, path_below
 from mlopus.errors import AlreadyExists, IllegalPath
 from mlopus.plans.copy_facts import CopyFacts, HeldRun, HeldVersion
 from mlopus.plans.copy_steps import CopiedFile, TreeCopy
@@ -50,6 +50,9 @@ def trees_lacking(
     for one in wanted:
         copy = held.get(one.source_id)
         there = _at(one.path, None if copy is None else copy.tree)
+        blocked = None if copy is None else _file_above(one.path, copy.tree)
+        if blocked is not None:
+            return Failure(_in_the_way(one, blocked))
         compared = _compared(one, there, keeps_folders=copying.target.keeps_folders)
         if isinstance(compared, Failure):
             return compared
@@ -100,16 +103,24 @@ def _at(path: str, tree: RemoteTree | None) -> _There:
     return _There(files, folders_of(files, empty))
 
 
+def _file_above(path: str, tree: RemoteTree | None) -> str | None:
+    """A file of a copy in the place of a folder above a path."""
+    above = ancestors(path)
+    return None if tree is None else next((file.path for file in tree.files if file.path in above), None)
+
+
+def _in_the_way(wanted: _Wanted, key: str) -> AlreadyExists:
+    hint = "A file cannot stand where a folder is: remove it from the copy."
+    return AlreadyExists(kind="artifact", key=key, place=f"the copy of run {wanted.source_id}", hint=hint)
+
+
 def _compared(wanted: _Wanted, there: _There, *, keeps_folders: bool) -> Result[TreeCopy, AlreadyExists]:
     source = sorted(wanted.tree.files, key=lambda file: file.path)
     above = folders_of(file.path for file in source)
     mixed = [path for path in there.files if path in above and not wanted.tree.is_file]
     mixed += [file.path for file in source if file.path and file.path in there.folders]
     if mixed:
-        key = join_path(wanted.path, min(mixed))
-        hint = "A file cannot stand where a folder is: remove it from the copy."
-        place = f"the copy of run {wanted.source_id}"
-        return Failure(AlreadyExists(kind="artifact", key=key, place=place, hint=hint))
+        return Failure(_in_the_way(wanted, join_path(wanted.path, min(mixed))))
     copied: list[CopiedFile] = []
     for file in source:
         other = there.files.get(file.path)

@@ -82,13 +82,15 @@ class CacheFacts:
 class StoreFacts:
     """What the artifact store is like at a location, and what it lists there (None: not asked).
 
-    `in_parts` is how it moves large files; None where it moves them whole, or where a server decides
-    that. `tells` is what its listings say of a file; only simulation reads it.
+    `file_above` is the path, below the root URL, of a file that stands where a folder above the location
+    has to be. `in_parts` is how it moves large files; None where it moves them whole, or a server decides.
+    `tells` is what its listings say of a file; only simulation reads it.
     """
 
     scheme: str
     is_local: bool
     requests_cost: bool
+    file_above: str | None = None
     in_parts: InParts | None = None
     listing: RemoteTree | None = None
     tells: tuple[Told, ...] = ("size", "validator")

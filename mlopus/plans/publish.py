@@ -128,7 +128,11 @@ def _refusal(request: PublishRequest, facts: Facts) -> OfflineMode | InvalidRequ
 
 
 def _way_conflict(job: Job) -> AlreadyExists | None:
-    """A file stands where the source has a folder, or the reverse."""
+    """A file stands where a folder has to be, or the reverse."""
+    root_url = job.location.root_url
+    if job.store.file_above is not None:
+        hint = "A folder cannot stand where a file is: publish to another path."
+        return AlreadyExists(kind="artifact", key=job.store.file_above, place=root_url, hint=hint)
     found = [file.path for file in job.difference.in_the_way] if not job.removed else []
     found += job.difference.folders_in_the_way
     if not found:
@@ -136,7 +140,7 @@ def _way_conflict(job: Job) -> AlreadyExists | None:
     hint = "A file cannot stand where a folder is: publish to another path"
     hint += "." if isinstance(job.request, LogModelVersion) else ", or pass mirror=True."
     key = join_path(job.location.path, found[0])
-    return AlreadyExists(kind="artifact", key=key, place=job.location.root_url, hint=hint)
+    return AlreadyExists(kind="artifact", key=key, place=root_url, hint=hint)
 
 
 def _use_conflict(job: Job) -> PathInUse | None:

@@ -33,6 +33,13 @@ class ArtifactStore(Protocol):
         """Every file at and below a URL; a file lists as itself, with path "". Nothing there is empty."""
         ...
 
+    def file_above(self, url: str, path: str) -> Result[str | None, MlopusError]:
+        """The path of a file in the place of a folder above a path, all below a URL; None if there is none.
+
+        A server of files is not asked, and has none: where its folders are, it takes no file.
+        """
+        ...
+
     def list_folder(self, url: str) -> Result[tuple[ArtifactEntry, ...], MlopusError]:
         """What is directly in a folder, sorted by path; a file lists as itself. Nothing there is NotFound."""
         ...

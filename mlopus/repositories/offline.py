@@ -108,6 +108,11 @@ class OfflineStore:
         store = self._readable(url)
         return _offline(f"listing {url}") if store is None else store.list_tree(url)
 
+    def file_above(self, url: str, path: str) -> Result[str | None, MlopusError]:
+        """Refused, unless artifacts may be pulled."""
+        store = self._readable(url)
+        return _offline(f"looking at {url}") if store is None else store.file_above(url, path)
+
     def list_folder(self, url: str) -> Result[tuple[ArtifactEntry, ...], MlopusError]:
         """Refused, unless artifacts may be pulled."""
         store = self._readable(url)

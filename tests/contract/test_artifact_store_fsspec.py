@@ -15,12 +15,15 @@ from mlopus.repositories.stores.fsspec_store import FsspecStore
 from mlopus.testing.contracts.artifact_store import ArtifactStoreContract, ReadOnlyStoreContract
 from mlopus.testing.contracts.store_case import StoreCase
 from tests.servers.file_servers import FileServer
+from tests.servers.fixtures import StartProxy
 from tests.servers.messages import Answer, SeenRequest
 
 HOSTILE = (("back\\slash",), ("bell\a",), ("Case", "case"), ("café", "cafe\u0301"))
 
 
-def case_in(store: FsspecStore, folder: Path, url: str, **how) -> StoreCase:
+def case_in(
+    store: FsspecStore, folder: Path, url: str, *, resumes: bool = False, has_folders: bool = False
+) -> StoreCase:
     def seed(path: str, content: bytes) -> None:
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -30,7 +33,9 @@ def case_in(store: FsspecStore, folder: Path, url: str, **how) -> StoreCase:
         target = folder / path
         return target.read_bytes() if target.is_file() else None
 
-    return StoreCase(store=store, url=url, seed=seed, peek=peek, hostile=HOSTILE, **how)
+    return StoreCase(
+        store=store, url=url, seed=seed, peek=peek, hostile=HOSTILE, resumes=resumes, has_folders=has_folders
+    )
 
 
 class TestSftp(ArtifactStoreContract):
@@ -39,7 +44,10 @@ class TestSftp(ArtifactStoreContract):
         root = uuid.uuid4().hex
         options = immutabledict({"sftp": immutabledict(sftp_server.options)})
         return case_in(
-            FsspecStore(storage_options=options), sftp_server.folder / root, f"{sftp_server.url}/{root}"
+            FsspecStore(storage_options=options),
+            sftp_server.folder / root,
+            f"{sftp_server.url}/{root}",
+            has_folders=True,
         )
 
 
@@ -54,7 +62,7 @@ class TestHttpWithVersions(ReadOnlyStoreContract):
     """A web server that names versions of files and gives parts of them, as most do."""
 
     @pytest.fixture
-    def case(self, http_server: FileServer, counting_proxy) -> StoreCase:
+    def case(self, http_server: FileServer, counting_proxy: StartProxy) -> StoreCase:
         root = uuid.uuid4().hex
         uri = counting_proxy(http_server.url, spoil=with_versions).uri
         return case_in(FsspecStore(), http_server.folder / root, f"{uri}/{root}", resumes=True)

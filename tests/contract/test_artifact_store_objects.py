@@ -75,6 +75,20 @@ class ObjectStoreContract(ArtifactStoreContract):
         told = [requests_to_fetch(in_parts, size) for size in SIZES]
         assert fetched.requests == sum(told if case.resumes else (1, 1, 2, 2))
 
+    def test_an_empty_object_is_a_file_where_folders_are_no_objects(self, case: StoreCase) -> None:
+        url = case.fill({"empty": b""})
+
+        told = case.store.file_above(url, "empty/x").unwrap()
+
+        assert told == (None if url.startswith("az:") else "empty")
+
+    def test_a_look_above_a_path_is_a_request_a_folder(self, case: StoreCase) -> None:
+        tally = Tally()
+
+        case.store.metered(tally).file_above(case.url, "a/b/c").unwrap()
+
+        assert tally.requests == 2
+
 
 class TestS3(ObjectStoreContract):
     """S3 as it is: parts of an object can be had."""

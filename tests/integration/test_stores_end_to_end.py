@@ -14,6 +14,7 @@ import pytest
 
 import mlopus
 from mlopus import MlflowApi
+from mlopus.handles.raising.run import RaisingRun
 from mlopus.plans.plan import Plan
 from mlopus.repositories.stores.obstore_sending import PART_BYTES
 from mlopus.testing.contracts.trees import AWKWARD
@@ -128,6 +129,37 @@ def test_two_thousand_small_files_on_s3(s3: Place, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_two_thousand_small_files_everywhere(place: Place, tmp_path: Path) -> None:
     there_and_back(place, small_files(tmp_path / "source", 2000), tmp_path)
+
+
+def test_nothing_is_published_below_a_file_nor_a_file_over_a_folder(place: Place, tmp_path: Path) -> None:
+    api = place.api(tmp_path)
+    refuse_what_no_folder_can_hold(api, api.create_run(api.create_exp("e"), "r", repo=place.url), tmp_path)
+
+
+def test_nor_in_memory(tmp_path: Path) -> None:
+    api = mlopus.testing.in_memory().raising
+    refuse_what_no_folder_can_hold(api, api.create_run(api.create_exp("e"), "r"), tmp_path)
+
+
+def refuse_what_no_folder_can_hold(api: Any, run: RaisingRun, folder: Path) -> None:
+    """Publish at all the paths at which a name would be a file and a folder; all others are published."""
+    file = folder / "source"
+    file.write_bytes(b"1")
+    model = Path(write_model(folder / "model"))
+    api.log_run_artifact(run, file, "a/file")
+    api.log_run_artifact(run, model, "a/model/x")
+
+    for source, path in ((file, "a/file/b"), (model, "a/file/b/c"), (model, "a/file"), (file, "a/model")):
+        with pytest.raises(mlopus.errors.MlopusError) as refused:
+            api.log_run_artifact(run, source, path)
+        has_folders = run.repo.startswith("sftp:") and path.startswith("a/file/")
+        assert has_folders or isinstance(refused.value, mlopus.errors.AlreadyExists), path
+    api.log_run_artifact(run, file, "a/model/y/z")
+
+    api.clean_cached_run_artifact(run)
+    root = Path(api.get_run_artifact(run))
+    assert sorted(path.name for path in (root / "a").iterdir()) == ["file", "model"]
+    assert contents(root / "a/model/x") == contents(model)
 
 
 @pytest.mark.parametrize("size_bytes", [64 * MIB, pytest.param(1024 * MIB, marks=pytest.mark.slow)])

@@ -16,7 +16,7 @@ from mlopus.errors import (
     OfflineMode,
     ValueTooLong,
 )
-from mlopus.plans.copy_facts import CopyFacts, HeldRun, Holdings
+from mlopus.plans.copy_facts import CopyFacts, HeldRun, HeldVersion, Holdings
 from mlopus.plans.copy_steps import CopyRuns
 from mlopus.plans.envelope import gathered
 from mlopus.plans.facts import SettingsFacts
@@ -27,6 +27,7 @@ from tests.unit.copy_facts import (
     REQUEST,
     SOURCE,
     TARGET,
+    VERSION,
     after,
     copied_run,
     facts_of,
@@ -55,6 +56,19 @@ def test_a_file_where_the_copy_has_a_folder_is_a_conflict() -> None:
 
     assert isinstance(failure, AlreadyExists)
     assert failure.key == "ranker"
+
+
+def test_a_file_above_the_place_of_a_version_is_a_conflict() -> None:
+    elsewhere = HeldVersion(record=VERSION, path_in_run=None, url="s3://other/m", tree=tree(file("weights")))
+    facts = after(facts_of(versions=(elsewhere,)))
+    copying = gathered(facts.copying, "both")
+    runs = tuple(attrs.evolve(run, tree=tree(file("models"))) for run in copying.target.runs)
+    blocked = attrs.evolve(copying, target=attrs.evolve(copying.target, runs=runs))
+
+    failure = plan(REQUEST, attrs.evolve(facts, copying=blocked)).failure()
+
+    assert isinstance(failure, AlreadyExists)
+    assert failure.key == "models"
 
 
 def test_a_foreign_experiment_of_that_name_keeps_its_tags() -> None:

@@ -10,6 +10,7 @@ from mlopus.domain.keys import ModelKey, RunKey
 from mlopus.domain.manifest import RemoteTree
 from mlopus.domain.records import VersionRecord
 from mlopus.errors import (
+    AlreadyExists,
     ConflictingOptions,
     IllegalPath,
     InvalidRequest,
@@ -156,3 +157,12 @@ def test_a_cache_that_cannot_be_written_is_used_only_by_who_insists(
     request = attrs.evolve(LOG, options=PublishOptions(use_cache=use_cache))
     result = plan_publish(request, given)
     assert isinstance(result.failure(), StoreFailed) if fails else not result.unwrap().is_empty
+
+
+@pytest.mark.parametrize("request_", [LOG, attrs.evolve(LOG, mirror=True, overwrite=True), REGISTER])
+def test_nothing_is_published_below_a_file(request_: PublishRequest) -> None:
+    error = refused(request_, facts(store=attrs.evolve(S3, file_above="ranker")))
+
+    assert isinstance(error, AlreadyExists)
+    assert (error.kind, error.key, error.place) == ("artifact", "ranker", RUN.repo)
+    assert "another path" in (error.hint or "")

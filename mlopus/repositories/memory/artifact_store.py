@@ -15,7 +15,7 @@ from immutabledict import immutabledict
 
 from mlopus.domain.entities import ArtifactEntry
 from mlopus.domain.manifest import RemoteFile, RemoteTree, Validators
-from mlopus.domain.paths import base_name, join_url, scheme_of
+from mlopus.domain.paths import ancestors, base_name, join_url, scheme_of
 from mlopus.errors import MlopusError, NotFound, StalePlan, Unsupported
 from mlopus.plans.facts import StoreFacts, Told
 from mlopus.plans.steps import UploadFiles
@@ -137,6 +137,13 @@ class MemoryArtifactStore:
         """Every file at and below a URL."""
         files, folders = self.stored.below(url.rstrip("/"))
         return tree_of((self._listed(path, file) for path, file in files.items()), folders)
+
+    def file_above(self, url: str, path: str) -> Result[str | None, MlopusError]:
+        """A file in the place of a folder: names here are only names, so there may be both."""
+        above = (
+            one for one in ancestors(path) if self.stored.read(join_url(url.rstrip("/"), one)) is not None
+        )
+        return Success(next(above, None))
 
     def list_folder(self, url: str) -> Result[tuple[ArtifactEntry, ...], MlopusError]:
         """What is directly in a folder."""

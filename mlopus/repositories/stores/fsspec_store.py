@@ -14,7 +14,7 @@ from immutabledict import immutabledict
 from mlopus.concurrency.crews import for_each
 from mlopus.domain.entities import ArtifactEntry
 from mlopus.domain.manifest import RemoteFile, RemoteTree, Validators
-from mlopus.domain.paths import base_name, scheme_of
+from mlopus.domain.paths import ancestors, base_name, scheme_of
 from mlopus.errors import MlopusError, NotFound, StoreFailed, Unsupported
 from mlopus.plans.facts import StoreFacts
 from mlopus.plans.steps import UploadFile, UploadFiles
@@ -31,6 +31,7 @@ from mlopus.repositories.stores.fsspec_systems import (
     check_scheme,
     crosses_network,
     gives_parts,
+    may_hold_both,
     tells_sizes,
     told_by,
     workers_for,
@@ -99,6 +100,14 @@ class FsspecStore:
             return tree_of(()) if isinstance(listed.failure(), NotFound) else listed
         files, folders = listed.unwrap()
         return tree_of(files, folders)
+
+    def file_above(self, url: str, path: str) -> Result[str | None, MlopusError]:
+        """A file in the place of a folder, where the scheme does not say that there cannot be both."""
+        if self._is_local(url):
+            return self._local.file_above(url, path)
+        if not may_hold_both(scheme_of(url)):
+            return Success(None)
+        return self._asked(url, "looking for files", lambda: self._file_above(self._place(url), path))
 
     def list_folder(self, url: str) -> Result[tuple[ArtifactEntry, ...], MlopusError]:
         """What is directly in a folder."""
@@ -222,6 +231,13 @@ class FsspecStore:
             self._count(place)  # some filesystems list a single file without saying anything of it
             files = [remote_file("", place.system.info(place.root))]
         return tuple(files), tuple(folders)
+
+    def _file_above(self, place: Place, path: str) -> str | None:
+        for above in ancestors(path):
+            self._count(place)
+            if place.system.isfile(place.path(above)):
+                return above
+        return None
 
     def _directly_in(self, place: Place, url: str) -> tuple[ArtifactEntry, ...]:
         self._count(place)

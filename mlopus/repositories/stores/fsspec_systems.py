@@ -141,6 +141,11 @@ def can_be_written(scheme: str) -> bool:
     return scheme not in _READ_ONLY
 
 
+def may_hold_both(scheme: str) -> bool:
+    """Whether a file may be where a folder is: not on servers of files, nor where nothing is written."""
+    return scheme not in _ONE_CALLER and scheme not in _READ_ONLY
+
+
 def gives_parts(scheme: str) -> bool:
     """Whether a file can be read from its middle on, if it still is the same."""
     return scheme in _HTTP

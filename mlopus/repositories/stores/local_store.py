@@ -15,6 +15,7 @@ from immutabledict import immutabledict
 from mlopus.concurrency.crews import for_each
 from mlopus.domain.entities import ArtifactEntry
 from mlopus.domain.manifest import RemoteFile, RemoteTree, Validators
+from mlopus.domain.paths import ancestors
 from mlopus.errors import IllegalPath, MlopusError, NotFound
 from mlopus.plans.facts import StoreFacts
 from mlopus.plans.steps import UploadFiles
@@ -68,6 +69,14 @@ class LocalStore:
             return tree_of((_remote_file(below(root, path), path) for path in walk.files), walk.empty_folders)
         except OSError as error:
             return Failure(disk_failed(error, "listing", root))
+
+    def file_above(self, url: str, path: str) -> Result[str | None, MlopusError]:
+        """A file in the place of a folder."""
+        located = self._root(url)
+        return mapped(
+            located,
+            lambda root: next((one for one in ancestors(path) if os.path.isfile(below(root, one))), None),
+        )
 
     def list_folder(self, url: str) -> Result[tuple[ArtifactEntry, ...], MlopusError]:
         """What is directly in a folder."""

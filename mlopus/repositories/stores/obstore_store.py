@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
@@ -12,7 +13,7 @@ from mlopus.concurrency.crews import for_each
 from mlopus.concurrency.daemon_pool import DaemonPool
 from mlopus.domain.entities import ArtifactEntry
 from mlopus.domain.manifest import RemoteFile, RemoteTree, Validators
-from mlopus.domain.paths import base_name, scheme_of
+from mlopus.domain.paths import ancestors, base_name, scheme_of
 from mlopus.errors import IllegalPath, MlopusError, Unsupported
 from mlopus.plans.facts import StoreFacts
 from mlopus.plans.steps import UploadFile, UploadFiles
@@ -28,7 +29,7 @@ from mlopus.repositories.stores.obstore_receiving import Receiving
 from mlopus.repositories.stores.obstore_runtime import is_installed, missing
 from mlopus.repositories.stores.obstore_sending import Sending, in_parts
 from mlopus.repositories.stores.ranges import RANGES_AT_ONCE, InFlight
-from mlopus.result import Failure, Result, Success
+from mlopus.result import Failure, Result, Success, mapped
 
 _WORKERS = 8
 
@@ -84,6 +85,23 @@ class ObjectStore:
         place, bucket = opened.unwrap()
         found = bucket.asked(place.shown, "listing", lambda: self._found(place, bucket))
         return found if isinstance(found, Failure) else tree_of(found.unwrap())
+
+    def file_above(self, url: str, path: str) -> Result[str | None, MlopusError]:
+        """An object in the place of a folder: a request for each folder above the path."""
+        opened = self._opened(url)
+        if isinstance(opened, Failure):
+            return opened
+        place, bucket = opened.unwrap()
+
+        def is_file(above: str) -> Result[bool, MlopusError]:
+            found = bucket.asked(
+                place.shown, "looking for files", lambda: bucket.head(place.path(above), self.meter)
+            )
+            return mapped(found, lambda meta: meta is not None and not _is_marker(place, meta))
+
+        folders = ancestors(path)
+        looked = for_each(is_file, folders, min(self._workers, len(folders)))
+        return mapped(looked, lambda files: next(itertools.compress(folders, files), None))
 
     def list_folder(self, url: str) -> Result[tuple[ArtifactEntry, ...], MlopusError]:
         """What is directly below a URL."""
@@ -210,6 +228,11 @@ class ObjectStore:
             self.meter.requested()
             bucket.delete(keys)
         return len(keys)
+
+
+def _is_marker(place: ObjectPlace, meta: Mapping[str, Any]) -> bool:
+    """Whether an object may be what Azure has for a folder, where it has folders."""
+    return place.kind == "az" and not meta["size"]
 
 
 def _without_markers(files: list[RemoteFile]) -> list[RemoteFile]:

@@ -22,7 +22,7 @@ from mlopus.repositories.mlflow.transport import Transport
 from mlopus.repositories.process_local import PerProcess
 from mlopus.repositories.stores.listing import folder_of, tree_of
 from mlopus.repositories.stores.proxy_direct import LARGE_BYTES, Abilities, upload_in_parts
-from mlopus.repositories.stores.proxy_listing import list_files, list_one
+from mlopus.repositories.stores.proxy_listing import file_above, list_files, list_one
 from mlopus.repositories.stores.proxy_reader import ProxyReader
 from mlopus.repositories.stores.proxy_signed import Direct, SignedFile
 from mlopus.repositories.stores.proxy_upload import upload_file
@@ -88,6 +88,11 @@ class MlflowArtifactsStore:
             return root
         listed = list_files(self.transport, root.unwrap(), self._workers)
         return listed if isinstance(listed, Failure) else tree_of(listed.unwrap())
+
+    def file_above(self, url: str, path: str) -> Result[str | None, MlopusError]:
+        """A file in the place of a folder: a request for each folder above the path that is there."""
+        root = proxy_root(url)
+        return root if isinstance(root, Failure) else file_above(self.transport, root.unwrap(), path)
 
     def list_folder(self, url: str) -> Result[tuple[ArtifactEntry, ...], MlopusError]:
         """What is directly in a folder, or the file itself: one or two requests."""

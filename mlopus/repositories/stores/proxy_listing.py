@@ -8,7 +8,7 @@ import attrs
 
 from mlopus.concurrency.crews import for_each
 from mlopus.domain.manifest import RemoteFile
-from mlopus.domain.paths import join_path, relative_path
+from mlopus.domain.paths import ancestors, join_path, relative_path
 from mlopus.errors import IllegalPath, MlopusError
 from mlopus.repositories.mlflow.transport import Transport
 from mlopus.result import Failure, Result, Success
@@ -70,6 +70,18 @@ def list_one(transport: Transport, root: ProxyRoot) -> Result[tuple[Placed, ...]
     if own is None:
         return Success(None)
     return Success(() if own.is_dir else (("", own),))
+
+
+def file_above(transport: Transport, root: ProxyRoot, path: str) -> Result[str | None, MlopusError]:
+    """A file that stands where a folder above a path has to be: each is looked for in the one above it."""
+    for above in ancestors(path):
+        beside = _list(transport, root, above.rpartition("/")[0])
+        if isinstance(beside, Failure):
+            return beside
+        own = next((entry for placed, entry in beside.unwrap() if placed == above), None)
+        if own is None or not own.is_dir:
+            return Success(None if own is None else above)
+    return Success(None)
 
 
 def _list(transport: Transport, root: ProxyRoot, folder: str) -> Result[tuple[Placed, ...], MlopusError]:

@@ -51,6 +51,11 @@ class StoreRouter:
         store, url = self._chosen(url)
         return store.list_tree(url)
 
+    def file_above(self, url: str, path: str) -> Result[str | None, MlopusError]:
+        """A file in the place of a folder."""
+        store, url = self._chosen(url)
+        return store.file_above(url, path)
+
     def list_folder(self, url: str) -> Result[tuple[ArtifactEntry, ...], MlopusError]:
         """What is directly in a folder."""
         store, url = self._chosen(url)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mlopus.domain.paths import join_url
 from mlopus.errors import IllegalPath, NotFound, StalePlan, Unsupported
-from mlopus.result import Success
+from mlopus.result import Failure, Success
 from mlopus.testing.contracts.reading_store import ReadingStoreContract
 from mlopus.testing.contracts.store_case import StoreCase
 from mlopus.testing.contracts.trees import MODEL, BytesSink, BytesSource, Tally, upload_of
@@ -87,6 +87,19 @@ class ArtifactStoreContract(ReadingStoreContract):
 
         assert isinstance(sent.failure(), IllegalPath)
         assert (case.peek("outside"), case.peek("model/inside")) == (None, None)
+
+    def test_a_file_in_the_place_of_a_folder_is_told_or_stays(self, case: StoreCase) -> None:
+        url = case.fill({"a": b"file", "folder/b": b"1"})
+        paths = ("a/x", "a/x/y", "folder/b/x", "a", "folder/x", "nothing/x", "")
+
+        told = [case.store.file_above(url, path).unwrap() for path in paths]
+
+        if case.has_folders:
+            sent = case.store.upload(upload_of(join_url(url, "a/x"), {"": b"2"}), BytesSource({"": b"2"}))
+            assert (told, isinstance(sent, Failure)) == ([None] * len(paths), True)
+        else:
+            assert told == ["a", "a", "folder/b", None, None, None, None]
+        assert case.peek("model/a") == b"file"
 
     def test_removing_counts_the_files_that_were_there(self, case: StoreCase) -> None:
         url = case.fill(MODEL)

@@ -25,6 +25,7 @@ class StoreCase:
         hostile: Sets of names that a listing must be refused for, and that `seed` can make.
         names: Awkward names that it must take.
         resumes: Whether a transfer can go on where it stopped.
+        has_folders: Whether it has real folders, so that it is not asked whether a file is in their place.
     """
 
     store: ArtifactStore
@@ -35,6 +36,7 @@ class StoreCase:
     hostile: tuple[tuple[str, ...], ...] = ()
     names: Mapping[str, bytes] = AWKWARD
     resumes: bool = False
+    has_folders: bool = False
 
     def fill(self, contents: Mapping[str, bytes], folder: str = "model") -> str:
         """Seed a folder with files; answers its URL."""
