@@ -89,10 +89,16 @@ class CacheCheck:
             for file in tree.files
             if file.state != "sound"
         ]
+        return "\n".join([*lines, self._counts()])
+
+    def __repr__(self) -> str:
+        """One line, however many files there are; `str` names what is not sound."""
+        return f"<{type(self).__name__} {self._counts()}>"
+
+    def _counts(self) -> str:
         sound = self.count("sound")
-        counts = f"{sound:,} {'file' if sound == 1 else 'files'} sound"
-        counts += "".join(f", {self.count(state):,} {state}" for state in _WRONG)
-        return "\n".join([*lines, counts])
+        wrong = "".join(f", {self.count(state):,} {state}" for state in _WRONG)
+        return f"{sound:,} {'file' if sound == 1 else 'files'} sound{wrong}"
 
 
 def _served(tree: TreeCheck) -> str:

@@ -115,6 +115,10 @@ class Receipt:
         moved = f"{self.up_bytes:,} B up, {self.down_bytes:,} B down, {self.requests} requests"
         return f"{self.plan.verb}: {done}, {moved}"
 
+    def __repr__(self) -> str:
+        """One line, however many files there are."""
+        return f"<Receipt {self}>"
+
 
 def _removed_by(done: StepReceipt) -> int:
     """Files that one step removed; a placement replaces all that was at its target."""

@@ -239,6 +239,11 @@ class Plan:
 
         return render(self)
 
+    def __repr__(self) -> str:
+        """One line, however many files there are; `str` tells all."""
+        count = len(self.stages)
+        return f"<Plan {self.verb}: {self.title}, {count} {'stage' if count == 1 else 'stages'}>"
+
     def _repr_html_(self) -> str:
         from mlopus.plans.render import render_html  # noqa: PLC0415 (as above)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import attrs
 from immutabledict import immutabledict
 
+from mlopus.domain.checks import CacheCheck, CheckedFile, TreeCheck
 from mlopus.domain.keys import ExperimentKey, ModelKey, RunKey
 from mlopus.domain.manifest import LocalFile, RemoteFile
+from mlopus.execution.receipts import Receipt
 from mlopus.plans.facts import Facts, SourceFacts, TargetFacts
 from mlopus.plans.plan import Plan
 from mlopus.plans.planner import plan
@@ -110,6 +112,19 @@ def test_a_step_shows_twenty_files_then_a_count() -> None:
 
 def test_a_step_of_twenty_files_shows_them_all() -> None:
     assert "more" not in render(many(20))
+
+
+def test_a_plan_of_many_files_is_one_line_where_values_are_listed() -> None:
+    assert repr([many(100)]) == "[<Plan cache_run_artifact: cache 'ranker' of run 3f2a, 2 stages>]"
+
+
+def test_a_receipt_and_a_check_are_one_line_where_values_are_listed() -> None:
+    receipt = Receipt(plan=many(100), started_at=NOW, ended_at=NOW)
+    file = CheckedFile(path="a", size_bytes=1, state="damaged")
+    check = CacheCheck(trees=(TreeCheck(tree_key="k", files=(file,) * 100, served_as=()),))
+
+    assert repr(receipt) == "<Receipt cache_run_artifact: 0 of 2 steps, 0 B up, 0 B down, 0 requests>"
+    assert repr(check) == "<CacheCheck 0 files sound, 100 damaged, 0 missing>"
 
 
 def test_long_names_are_kept_whole() -> None:
