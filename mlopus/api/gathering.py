@@ -207,25 +207,23 @@ class _Gathering:
         if isinstance(above, Failure):
             return above
         store = attrs.evolve(listed.unwrap(), file_above=above.unwrap())
-        cached = self._locator.cache_facts(location, request.source)
+        cached = self._cache_at(location, request.source)
         if isinstance(cached, Failure):
             return cached
-        manifests = self._locator.manifests(
-            tuple({entry.tree_key: None for entry in cached.unwrap().entries})
-        )
-        if isinstance(manifests, Failure):
-            return manifests
-        used = self._versions_of(run)
+        used, uncached = self._versions_of(run), self._reader.uncached(records)
         if isinstance(used, Failure):
             return used
+        if isinstance(uncached, Failure):
+            return uncached
         return Success(
             attrs.evolve(
                 base,
                 records=records,
+                uncached=uncached.unwrap(),
                 location=location,
                 source=source.unwrap(),
                 store=store,
-                cache=attrs.evolve(cached.unwrap(), manifests=manifests.unwrap()),
+                cache=cached.unwrap(),
                 protected=self._repositories.protected,
                 versions_of_run=used.unwrap(),
             )
@@ -236,6 +234,15 @@ class _Gathering:
         if store.listing is not None and store.listing.exists:
             return Success(None)
         return self._repositories.stores.file_above(location.root_url, location.path)
+
+    def _cache_at(self, location: ArtifactLocation, source: str) -> Result[CacheFacts, MlopusError]:
+        """What the cache holds where a source is published to, with manifests."""
+        cached = self._locator.cache_facts(location, source)
+        if isinstance(cached, Failure):
+            return cached
+        keys = tuple(dict.fromkeys(entry.tree_key for entry in cached.unwrap().entries))
+        manifests = self._locator.manifests(keys)
+        return mapped(manifests, lambda found: attrs.evolve(cached.unwrap(), manifests=found))
 
     def _versions_of(self, run: RunRecord) -> Result[tuple[tuple[VersionRecord, str], ...], MlopusError]:
         """Registered versions whose bytes are under a run's root, with their paths there."""

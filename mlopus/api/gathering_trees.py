@@ -143,10 +143,11 @@ class TreeGathering:
             return located
         location = located.unwrap()
         listed = self._locator.store_facts(join_url(location.root_url, location.path))
-        return mapped(
-            listed,
-            lambda store: attrs.evolve(facts, location=location, records=self._reader.fresh, store=store),
-        )
+        if isinstance(listed, Failure):
+            return listed
+        facts = attrs.evolve(facts, location=location, records=self._reader.fresh, store=listed.unwrap())
+        uncached = self._reader.uncached(led.unwrap())
+        return mapped(uncached, lambda missing: attrs.evolve(facts, uncached=missing))
 
     def _with_target(self, facts: Facts, request: PlaceArtifact) -> Result[Facts, MlopusError]:
         shown = _tree_to_be_shown(facts)

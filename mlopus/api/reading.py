@@ -6,7 +6,7 @@ from datetime import datetime
 
 from mlopus.domain.keys import EntityKey, key_of
 from mlopus.domain.records import Record
-from mlopus.errors import MlopusError
+from mlopus.errors import MlopusError, NotCached
 from mlopus.execution.fetching import RecentParents, first_answer, in_time, with_parents, young_enough
 from mlopus.execution.repositories import Repositories
 from mlopus.plans.steps import Ask, AskCache, AskServer
@@ -63,6 +63,23 @@ class Reader:
             return Success(self._seen[key])
         cached = self._repositories.cache.get(key)
         return Success(cached.unwrap().record) if isinstance(cached, Success) else self.get(key)
+
+    def uncached(self, records: tuple[Record, ...]) -> Result[tuple[Record, ...], MlopusError]:
+        """Those that the metadata cache has no row of, and can keep.
+
+        A row that is there may be newer than what the caller gave, and stays.
+        """
+        cache, missing = self._repositories.cache, list[Record]()
+        if not cache.is_writable:
+            return Success(())
+        for record in records:
+            row = cache.get(key_of(record))
+            if isinstance(row, Success):
+                continue
+            if not isinstance(row.failure(), NotCached):
+                return row
+            missing.append(record)
+        return Success(tuple(missing))
 
     def with_parents(self, key: EntityKey) -> Result[tuple[Record, ...], MlopusError]:
         """An entity and its parents."""

@@ -103,7 +103,16 @@ def record_of(facts: Facts, key: OwnKey) -> Record | None:
 
 def rows_to_cache(facts: Facts) -> tuple[Step, ...]:
     """The step that caches the gathered records, if the metadata cache lacks any of them as they are."""
-    missing = tuple(record for record in facts.records if record not in facts.cached_records)
+    return _rows((*facts.records, *facts.uncached), facts)
+
+
+def rows_not_cached(facts: Facts) -> tuple[Step, ...]:
+    """The step that caches what leads to an artifact, of which the metadata cache has nothing."""
+    return _rows(facts.uncached, facts)
+
+
+def _rows(records: tuple[Record, ...], facts: Facts) -> tuple[Step, ...]:
+    missing = tuple(dict.fromkeys(record for record in records if record not in facts.cached_records))
     if not missing or not facts.metadata_is_writable:
         return ()
     return (CacheRows(records=missing, taken_at=facts.now),)

@@ -26,7 +26,7 @@ from mlopus.errors import (
 )
 from mlopus.plans.bindings import TREE, UPLOADED
 from mlopus.plans.changes import RegisterVersion
-from mlopus.plans.envelope import make_plan, record_of
+from mlopus.plans.envelope import make_plan, record_of, rows_not_cached
 from mlopus.plans.facts import Facts
 from mlopus.plans.keeping_steps import RecordPlacement
 from mlopus.plans.pending import Pending
@@ -98,12 +98,13 @@ def plan_publish(request: PublishRequest, facts: Facts) -> Result[Plan, PublishR
     linked = link_fault(job.source, is_moved=is_moved)
     if linked is not None:
         return Failure(linked)
+    rows = rows_not_cached(facts) if stage and facts.settings.keep_on_read else ()
     early, late = (stage, ()) if job.moves else ((), stage)
     stages = (
         early,
         *_byte_stages(job),
         register,
-        (*follow, *late),
+        (*rows, *follow, *late),
         commit,
         _record(job) if is_moved else (),
         source_removal(job.policy, job.source),

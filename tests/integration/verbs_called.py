@@ -301,6 +301,9 @@ CASES: Mapping[tuple[str, str], Case] = {
     ("place_run_artifact", ""): _case(
         lambda w, api, folder: api.place_run_artifact(w.run.id, folder / "placed", PATH), times=_FILES
     ),
+    ("cache_run_artifact", "of an entity"): _case(
+        lambda w, api, _: api.cache_run_artifact(w.run, PATH), times=_FILES
+    ),
     ("get_run_artifact", "cached"): _case(lambda w, api, _: api.get_run_artifact(w.run.id, PATH), _cached),
     ("load_run_artifact", "cached"): _case(
         lambda w, api, _: api.load_run_artifact(w.run.id, Path.iterdir, PATH), _cached

@@ -20,6 +20,7 @@ from mlopus.plans.requests import (
     CleanCachedArtifact,
     GetArtifact,
 )
+from mlopus.plans.simulate import simulate
 from mlopus.plans.steps import CachedTree, CacheRows, CommitTree, FetchFiles, StoreTree, WithdrawEntries
 from tests.unit.plan_facts import (
     ARTIFACT,
@@ -145,6 +146,14 @@ def test_caching_also_caches_the_metadata_that_leads_to_it() -> None:
     facts = of_artifact(cached({"a": "one"}), listing=listed(RemoteFile(path="a", sha256=sha("one"))))
     facts = attrs.evolve(facts, records=(RUN, EXP), cached_records=(EXP,))
     assert only(planned(CACHE, facts), CacheRows).records == (RUN,)
+
+
+def test_caching_also_caches_what_the_caller_gave_and_the_metadata_cache_lacks() -> None:
+    facts = of_artifact(cached({"a": "one"}), listing=listed(RemoteFile(path="a", sha256=sha("one"))))
+    facts = attrs.evolve(facts, records=(EXP,), uncached=(RUN, EXP))
+    plan = planned(CACHE, facts)
+    assert only(plan, CacheRows).records == (EXP, RUN)
+    assert planned(CACHE, simulate(facts, plan)).is_empty
 
 
 @pytest.mark.parametrize("path", ["../evil", "/etc/passwd", "a\\b", "C:/x", "a/./b", "a\x00b"])

@@ -22,6 +22,7 @@ from mlopus.plans.planner import replayable
 from mlopus.plans.publish import plan_publish
 from mlopus.plans.requests import LogModelVersion, LogRunArtifact, PublishOptions, PublishRequest
 from mlopus.plans.steps import (
+    CacheRows,
     CommitTree,
     FetchFiles,
     ReflectChange,
@@ -119,6 +120,12 @@ def test_a_version_names_its_bytes_its_run_and_its_operation() -> None:
 def test_a_version_is_answered_with_its_parents() -> None:
     expected = EntityAnswer(record=Pending("version"), parents=(MODEL, RUN, EXP))
     assert planned(REGISTER, facts()).answer == expected
+
+
+def test_what_leads_to_what_is_cached_is_cached_with_it() -> None:
+    given = attrs.evolve(facts(), uncached=(RUN, EXP))
+    assert only(planned(LOG, given), CacheRows).records == (RUN, EXP)
+    assert steps_of(planned(with_options(LOG, use_cache=False), given), CacheRows) == []
 
 
 def test_a_run_artifact_is_answered_by_its_receipt() -> None:
