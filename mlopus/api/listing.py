@@ -90,7 +90,7 @@ def _naming(
     if isinstance(opened, Success) or not isinstance(opened.failure(), NotFound):
         return opened
     hint = "list_run_artifacts tells what is there; a folder is had by get_run_artifact."
-    return Failure(NotFound(kind="file", key=wanted.path, place=place, hint=hint))
+    return Failure(NotFound(kind="artifact", key=wanted.path, place=place, hint=hint))
 
 
 def _wanted(call: Call) -> ArtifactOf:

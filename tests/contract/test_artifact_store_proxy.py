@@ -7,13 +7,11 @@ from collections.abc import Callable
 
 import pytest
 
-from mlopus.domain.paths import join_url
-from mlopus.errors import NotFound
 from mlopus.repositories.mlflow import MlflowTracking
 from mlopus.repositories.stores.proxy import MlflowArtifactsStore
 from mlopus.result import Success
 from mlopus.testing.contracts.artifact_store import ArtifactStoreContract, StoreCase
-from mlopus.testing.contracts.trees import AWKWARD, MODEL
+from mlopus.testing.contracts.trees import AWKWARD
 from mlopus.wire.mlflow.artifacts import uploadable
 from tests.servers.mlflow_server import MlflowServer
 
@@ -64,24 +62,15 @@ def case_on(
     )
 
 
-class ProxyContract(ArtifactStoreContract):
-    """What MLflow's proxy is asked besides."""
-
-    def test_opening_a_folder_is_not_found(self, case: StoreCase) -> None:
-        url = case.fill(MODEL)
-
-        assert isinstance(case.store.open(join_url(url, "data")).failure(), NotFound)
-
-
 @pytest.mark.server
-class TestProxy(ProxyContract):
+class TestProxy(ArtifactStoreContract):
     @pytest.fixture
     def case(self, mlflow_server: MlflowServer) -> StoreCase:
         return case_on(mlflow_server, resumes=True)
 
 
 @pytest.mark.server
-class TestProxyOfMlflow2(ProxyContract):
+class TestProxyOfMlflow2(ArtifactStoreContract):
     @pytest.fixture
     def case(self, mlflow_2_server: MlflowServer) -> StoreCase:
         return case_on(mlflow_2_server, serves=_is_given_back_by_mlflow_2)

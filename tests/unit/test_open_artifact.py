@@ -55,4 +55,8 @@ def test_offline_a_file_that_nobody_cached_was_never_cached(opened: Opened) -> N
 
 
 def test_a_folder_is_no_file(opened: Opened) -> None:
-    assert isinstance(opened.run.open_artifact("m").failure(), NotFound)
+    error = opened.run.open_artifact("m").failure()
+
+    assert isinstance(error, NotFound)
+    assert (error.kind, error.key) == ("artifact", "m")
+    assert "get_run_artifact" in (error.hint or "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -28,6 +29,15 @@ def told_with(reader: Any) -> Mapping[str, Any]:
         return cast("Mapping[str, Any]", reply.headers)
     details = getattr(reader, "details", None)
     return cast("Mapping[str, Any]", details) if isinstance(details, Mapping) else {}
+
+
+def shows_folder(reader: Any) -> bool:
+    """Whether what was opened is a folder: a page that is sent of one, or what a server of files gave."""
+    reply = getattr(reader, "r", None)
+    if reply is not None:
+        return str(reply.url.path).endswith("/")
+    look = getattr(reader, "stat", None)
+    return look is not None and stat.S_ISDIR(look().st_mode or 0)
 
 
 def remote_file(path: str, info: Mapping[str, Any]) -> RemoteFile:

@@ -23,7 +23,7 @@ from mlopus.ports.meter import Meter, NoMeter
 from mlopus.ports.streams import Kept, TreeSink, TreeSource
 from mlopus.repositories.disk.files import folders_above
 from mlopus.repositories.process_local import PerProcess
-from mlopus.repositories.stores.fsspec_infos import entry, remote_file, told_with, validator_of
+from mlopus.repositories.stores.fsspec_infos import entry, remote_file, shows_folder, told_with, validator_of
 from mlopus.repositories.stores.fsspec_systems import (
     OpenSystems,
     Place,
@@ -178,12 +178,14 @@ class FsspecStore:
         return pruned if isinstance(pruned, Failure) else Success(sum(removed.unwrap()))
 
     def open(self, url: str) -> Result[BinaryIO, MlopusError]:
-        """One file, as a stream."""
+        """One file, as a stream. Why a folder cannot be opened each filesystem says in its own words."""
         if self._is_local(url):
             return self._local.open(url)
-        return self._asked(
-            url, "opening", lambda: self._opened(self._place(url, alone=True), RemoteFile(path=""))
-        )
+        opened = self._asked(url, "opening", lambda: self._opened_alone(self._place(url, alone=True)))
+        if isinstance(opened, Success) or not isinstance(opened.failure(), StoreFailed):
+            return opened
+        looked = self._asked(url, "opening", lambda: self._is_folder(self._place(url)))
+        return Failure(_missing(url)) if looked.value_or(False) else opened
 
     def local_source(self, url: str) -> TreeSource | None:
         """The files in place, for a URL of this disk."""
@@ -276,6 +278,18 @@ class FsspecStore:
             return cast("BinaryIO", place.system.open(path, "rb", block_size=0, size=file.size_bytes or 1))
         return cast("BinaryIO", place.system.open(path, "rb", block_size=_BLOCK_BYTES))
 
+    def _opened_alone(self, place: Place) -> BinaryIO:
+        """The place itself, if it is a file: some servers open a folder, or send a page that shows it."""
+        reader = self._opened(place, RemoteFile(path=""))
+        if shows_folder(reader):
+            reader.close()
+            raise FileNotFoundError(place.root)
+        return reader
+
+    def _is_folder(self, place: Place) -> bool:
+        self._count(place)
+        return bool(place.system.isdir(place.root))
+
     def _opened_after(self, place: Place, file: RemoteFile, kept: Kept) -> Opened | None:
         """The file right after kept bytes of the same content; None where that cannot be had."""
         if not gives_parts(place.scheme):
@@ -336,7 +350,7 @@ class FsspecStore:
         except MlopusError as error:
             return Failure(error)
         except FileNotFoundError:
-            return Failure(NotFound(kind="artifact", key=base_name(place) or place, place=place))
+            return Failure(_missing(url))
         except PermissionError as error:
             hint = "Check the credentials and what they allow."
             return Failure(StoreFailed(place=place, action=action, reason=_reason(error, url), hint=hint))
@@ -345,6 +359,10 @@ class FsspecStore:
         except Exception as error:  # noqa: BLE001 (the errors of fsspec's filesystems cannot be listed)
             reason = f"{type(error).__name__}: {_reason(error, url)}"
             return Failure(StoreFailed(place=place, action=action, reason=reason))
+
+
+def _missing(url: str) -> NotFound:
+    return NotFound(kind="artifact", key=base_name(shown(url)) or shown(url), place=shown(url))
 
 
 def _reason(error: Exception, url: str) -> str:

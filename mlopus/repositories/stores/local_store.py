@@ -154,7 +154,12 @@ class LocalStore:
     def open(self, url: str) -> Result[BinaryIO, MlopusError]:
         """One file."""
         located = self._root(url)
-        return located if isinstance(located, Failure) else FolderSource(located.unwrap()).open("")
+        if isinstance(located, Failure):
+            return located
+        opened = FolderSource(located.unwrap()).open("")
+        if isinstance(opened, Failure) and isinstance(opened.failure(), NotFound):
+            return Failure(NotFound(kind="artifact", key=url, place="the local disk"))
+        return opened
 
     def local_source(self, url: str) -> TreeSource | None:
         """The files in place."""

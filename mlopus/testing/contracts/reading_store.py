@@ -174,6 +174,14 @@ class ReadingStoreContract(ResumedFetchContract):
     def test_opening_what_is_not_there_is_not_found(self, case: StoreCase) -> None:
         assert isinstance(case.store.open(join_url(case.url, "nothing")).failure(), NotFound)
 
+    def test_opening_a_folder_is_not_found(self, case: StoreCase) -> None:
+        url = case.fill(MODEL)
+
+        for folder in (url, join_url(url, "data"), join_url(case.url, "nothing")):
+            refused = case.store.open(folder).failure()
+            assert isinstance(refused, NotFound), refused
+            assert refused.kind == "artifact"
+
     def test_only_files_of_this_disk_can_be_read_in_place(self, case: StoreCase) -> None:
         url = case.fill(MODEL)
 
