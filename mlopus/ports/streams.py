@@ -66,7 +66,7 @@ class FileSink(Protocol):
         ...
 
     def write(self, chunk: bytes | memoryview) -> Result[None, MlopusError]:
-        """Add bytes. StoreFailed if the disk refuses them."""
+        """Add bytes, which stay as they are until the file is complete. StoreFailed if they are refused."""
         ...
 
     def restart(self) -> Result[None, MlopusError]:

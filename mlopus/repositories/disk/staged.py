@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import stat
 import threading
@@ -12,6 +11,7 @@ from collections.abc import Callable
 
 from mlopus.errors import MlopusError, StoreFailed
 from mlopus.ports.streams import Kept
+from mlopus.repositories.disk.digesting import Digest
 from mlopus.repositories.disk.files import CHUNK_BYTES, disk_failed
 from mlopus.repositories.disk.leftovers import Left
 from mlopus.result import Failure, Result, Success
@@ -50,7 +50,7 @@ class StagedFile:
         self._note = note
         self._is_own = is_own
         self._handle: int | None = None
-        self._digest = hashlib.sha256()
+        self._digest = Digest()
         self._size_bytes = 0
         self._failure: StoreFailed | None = None
         self._is_stopped = False
@@ -96,8 +96,9 @@ class StagedFile:
         """Add bytes."""
 
         def work() -> None:
-            _write_all(self._opened(), chunk)
+            handle = self._opened()
             self._digest.update(chunk)
+            _write_all(handle, chunk)
             self._size_bytes += len(chunk)
 
         return self._doing("writing", work)
@@ -109,7 +110,8 @@ class StagedFile:
             handle = self._opened()
             os.ftruncate(handle, 0)
             os.lseek(handle, 0, os.SEEK_SET)
-            self._digest = hashlib.sha256()
+            self._digest.close()
+            self._digest = Digest()
             self._size_bytes = 0
 
         return self._doing("writing", work)
@@ -135,10 +137,11 @@ class StagedFile:
             os.utime(self._opened(), ns=(now_ns, now_ns))
             self._close()
 
+        sha256 = self.sha256
         done = self._doing("writing", work)
         if isinstance(done, Failure):
             raise done.failure()
-        return self._size_bytes, self.sha256
+        return self._size_bytes, sha256
 
     def leave(self) -> bool:
         """Close the file and leave it to the next try, if somebody could go on with it."""
@@ -181,6 +184,7 @@ class StagedFile:
         return self._handle
 
     def _close(self) -> None:
+        self._digest.close()
         handle, self._handle = self._handle, None
         if handle is not None:
             os.close(handle)
