@@ -162,7 +162,7 @@ class KeepingGathering:
                 if isinstance(check, Failure):
                     return check
                 checks[entry.tree_key] = check.unwrap()
-            if not checks[entry.tree_key].is_sound:
+            if checks[entry.tree_key].wrong:
                 damage.append(self._damage_of(entry, checks[entry.tree_key]))
         assert base.cache is not None  # noqa: S101 (gathered before)
         held = tuple(found.entry for found in damage)

@@ -29,8 +29,9 @@ class KeepingVerbs(ApiCore):
             run: A run or a model version, as in `pin`; None is the whole cache, of every server.
 
         Returns:
-            The trees with their files, each "sound", "damaged" or "missing". `is_sound` says whether
-            all are, `str` names those that are not.
+            The trees with their files, each "sound", "damaged" or "missing", and as "added" what
+            somebody put among them. `is_sound` says whether all are sound, `str` names those that are
+            not. What Python keeps in `__pycache__` is not told.
 
         Fails with:
             NotCached: Nothing of that run or version is cached.
@@ -60,6 +61,7 @@ class KeepingVerbs(ApiCore):
         Files of a damaged tree that are sound, and that the store proves to be the same, are not
         fetched. Paths that were given keep their content, mended, unless the store has another by now.
         What the store has no more is left as it is, and so is what another server's artifacts are.
+        Files that somebody added stay: there may be no other copy of them.
 
         Returns:
             The receipt; it has no steps if nothing is damaged.

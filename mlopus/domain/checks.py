@@ -9,18 +9,19 @@ import attrs
 
 from mlopus.domain.manifest import ArtifactSubject
 
-FileState: TypeAlias = Literal["sound", "damaged", "missing"]
+FileState: TypeAlias = Literal["sound", "damaged", "missing", "added"]
 _WRONG: tuple[FileState, ...] = ("damaged", "missing")
 
 
 @attrs.frozen(kw_only=True)
 class CheckedFile:
-    """A file of a committed tree, and whether it is what was committed.
+    """A file of a committed tree, and whether it is what was committed, if it was.
 
     Attributes:
         path: In its tree; "" is the tree itself, where it is a single file or tells nothing any more.
-        size_bytes: As committed; 0 where that is not known.
-        state: "sound", "damaged" (of another content, size or kind) or "missing".
+        size_bytes: As committed; 0 where that is not known. Of one that was added, as it is.
+        state: "sound", "damaged" (of another content, size or kind) or "missing"; "added" if it was
+            never committed, and somebody put it there.
     """
 
     path: str
@@ -34,7 +35,7 @@ class TreeCheck:
 
     Attributes:
         tree_key: Its name in the cache.
-        files: All that were committed, sorted by path.
+        files: All that were committed, and all that were added, sorted by path.
         served_as: Whose artifacts it is, and which path of them; none for what nothing serves any more.
     """
 
@@ -44,13 +45,13 @@ class TreeCheck:
 
     @property
     def is_sound(self) -> bool:
-        """Whether every file is what was committed."""
+        """Whether every file is what was committed, and none was added."""
         return all(file.state == "sound" for file in self.files)
 
     @property
     def wrong(self) -> tuple[str, ...]:
         """The paths of files that are damaged or missing."""
-        return tuple(file.path for file in self.files if file.state != "sound")
+        return tuple(file.path for file in self.files if file.state in _WRONG)
 
 
 @attrs.frozen(kw_only=True)
@@ -70,7 +71,7 @@ class CacheCheck:
 
     @property
     def is_sound(self) -> bool:
-        """Whether every file is what was committed."""
+        """Whether every file is what was committed, and none was added."""
         return all(tree.is_sound for tree in self.trees)
 
     @property
@@ -98,6 +99,8 @@ class CacheCheck:
     def _counts(self) -> str:
         sound = self.count("sound")
         wrong = "".join(f", {self.count(state):,} {state}" for state in _WRONG)
+        added = self.count("added")
+        wrong += f", {added:,} added" if added else ""
         return f"{sound:,} {'file' if sound == 1 else 'files'} sound{wrong}"
 
 

@@ -35,7 +35,7 @@ class CacheCare(Protocol):
         ...
 
     def check(self, tree_key: str) -> Result[TreeCheck, MlopusError]:
-        """Hash every file of a tree and compare it with what was committed."""
+        """Hash every file of a tree and compare it with what was committed; what was added is told too."""
         ...
 
     def tree_at(self, path: str) -> str | None:

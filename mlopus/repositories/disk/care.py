@@ -18,6 +18,7 @@ from mlopus.errors import MlopusError, NotCached, UnreadableCache
 from mlopus.plans.keeping import Blob, EntryAt, HeldTree, Leftover, TreeFacts
 from mlopus.plans.keeping_steps import EvictTrees
 from mlopus.plans.outcomes import Evicted
+from mlopus.repositories.added import with_added
 from mlopus.repositories.disk.entries import entry_files, read_entry
 from mlopus.repositories.disk.eviction import Eviction
 from mlopus.repositories.disk.files import below, disk_failed, remove_any, sha256_of
@@ -28,7 +29,7 @@ from mlopus.repositories.disk.manifests import RecentTrees, read_tree
 from mlopus.repositories.disk.marks import mark, marked_at
 from mlopus.repositories.disk.owner import Owner
 from mlopus.repositories.disk.sharing import FileIndex
-from mlopus.result import Failure, Result, Success, mapped
+from mlopus.result import Failure, Result, Success
 
 _LOGGER = logging.getLogger("mlopus")
 _HASHING_THREADS = 4
@@ -100,7 +101,13 @@ class DiskCacheCare:
         root = self._layout.content(tree_key, manifest.name)
         threads = min(_HASHING_THREADS, len(manifest.files))
         done = for_each(lambda file: _checked(root, file), manifest.files, threads)
-        return mapped(done, lambda files: TreeCheck(tree_key=tree_key, files=files))
+        if isinstance(done, Failure):
+            return done
+        try:
+            files = with_added(done.unwrap(), root, manifest)
+        except OSError as error:
+            return Failure(disk_failed(error, "looking for files that were added", root))
+        return Success(TreeCheck(tree_key=tree_key, files=files))
 
     def tree_at(self, path: str) -> str | None:
         """The key of the tree that a path is in, links followed."""

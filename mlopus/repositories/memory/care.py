@@ -15,6 +15,7 @@ from mlopus.errors import MlopusError, NotCached, StoreFailed
 from mlopus.plans.keeping import EntryAt, HeldTree, Leftover, TreeFacts
 from mlopus.plans.keeping_steps import EvictedTree, EvictTrees
 from mlopus.plans.outcomes import Evicted
+from mlopus.repositories.added import with_added
 from mlopus.repositories.memory.materialised import has_content
 from mlopus.result import Failure, Result, Success
 
@@ -78,7 +79,7 @@ class MemoryCacheCare:
             CheckedFile(path=file.path, size_bytes=file.size_bytes, state=_state(tree, file, folder))
             for file in tree.manifest.files
         )
-        return Success(TreeCheck(tree_key=tree_key, files=files))
+        return Success(TreeCheck(tree_key=tree_key, files=with_added(files, folder, tree.manifest)))
 
     def tree_at(self, path: str) -> str | None:
         """The key of the tree that was put on the disk around a path."""

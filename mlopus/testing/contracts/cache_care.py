@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 from datetime import timedelta
+from pathlib import Path
 
 import attrs
 import pytest
@@ -133,6 +134,21 @@ class CacheCareContract:
         states = {file.path: file.state for file in check.files}
         assert states == {"MLmodel": "damaged", "data/weights.bin": "missing", "data/empty.txt": "sound"}
         assert check.wrong == ("MLmodel", "data/weights.bin")
+
+    def test_what_was_added_is_told_and_is_no_damage(self, case: CacheCase) -> None:
+        key = case.commit().tree_key
+        folder = Path(case.cache.tree(key).unwrap().local_path("") or "")
+        (folder / "data/notes.txt").write_bytes(b"mine")
+        (folder / "link").symlink_to(folder / "data")
+        (folder / "__pycache__").mkdir()
+        (folder / "__pycache__/loader.pyc").write_bytes(b"compiled")
+
+        check = case.reopen().care.check(key).unwrap()
+
+        states = {file.path: file.state for file in check.files}
+        assert states == dict.fromkeys(MODEL, "sound") | {"data/notes.txt": "added", "link": "added"}
+        assert [file.path for file in check.files] == sorted(states)
+        assert (check.is_sound, check.wrong) == (False, ())
 
     def test_a_tree_that_is_not_there_is_missing_whole(self, case: CacheCase) -> None:
         for key in ("0" * 64, "../../etc"):
