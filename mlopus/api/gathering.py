@@ -144,7 +144,7 @@ class _Gathering:
             case _ if offline:
                 return Success(base)
             case CreateRunIn():
-                return self._with_records(base, self._reader.with_parents(request.exp))
+                return self._with_parent(base, self._reader.with_parents(request.exp))
             case SetRunStatus():
                 return self._with_records(base, self._reader.with_parents(request.run))
             case (
@@ -183,6 +183,16 @@ class _Gathering:
         if isinstance(records, Failure):
             return records
         return Success(attrs.evolve(base, records=records.unwrap()))
+
+    def _with_parent(
+        self, base: Facts, records: Result[tuple[Record, ...], MlopusError]
+    ) -> Result[Facts, MlopusError]:
+        """Facts with what a new entity is in, and whether the metadata cache has a row of that."""
+        found = self._with_records(base, records)
+        if isinstance(found, Failure):
+            return found
+        uncached = self._reader.uncached(found.unwrap().records)
+        return mapped(uncached, lambda missing: attrs.evolve(found.unwrap(), uncached=missing))
 
     def _publish(self, base: Facts, request: LogRunArtifact | LogModelVersion) -> Result[Facts, MlopusError]:
         source = self._repositories.workspace.source_facts(request.source)

@@ -9,7 +9,6 @@ import attrs
 from mlopus.api.locating import Locator
 from mlopus.domain.checks import TreeCheck
 from mlopus.domain.manifest import Entry
-from mlopus.domain.status import EntityKind
 from mlopus.errors import MlopusError
 from mlopus.execution.repositories import Repositories
 from mlopus.plans.facts import CacheFacts, Facts
@@ -24,13 +23,10 @@ from mlopus.plans.keeping_requests import (
     UnpinArtifact,
 )
 from mlopus.plans.requests import ArtifactOf
-from mlopus.plans.search import SearchSpec
 from mlopus.plans.trees import may_ask_store
-from mlopus.query import Sorting, parse
 from mlopus.result import Failure, Result, Success, mapped
 
 Gathered: TypeAlias = Result[KeepingFacts, MlopusError]
-_KINDS: tuple[EntityKind, ...] = ("experiment", "run", "model", "model version")
 
 
 class WholeCache:
@@ -105,14 +101,10 @@ class WholeCache:
         gathered = self.facts()
         if isinstance(gathered, Failure):
             return gathered
-        for kind in _KINDS:
-            spec = SearchSpec(kind=kind, query=parse(None).unwrap(), sorting=Sorting(), view="all")
-            oldest = self._repositories.cache.oldest(spec)
-            if isinstance(oldest, Failure):
-                return oldest
-            if oldest.unwrap() is not None:
-                return Success(attrs.evolve(gathered.unwrap(), has_metadata=True))
-        return gathered
+        return mapped(
+            self._repositories.cache.has_rows(),
+            lambda found: attrs.evolve(gathered.unwrap(), has_metadata=found),
+        )
 
 
 class KeepingGathering:

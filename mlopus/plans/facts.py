@@ -193,9 +193,9 @@ class Facts:
 
     `records` are the entities that the request names, with their parents, as just seen.
     `cached_records` are those that the metadata cache holds. `uncached` are those, of what leads to an
-    artifact, that it has no row of, be they given by the caller or read. `versions_of_run` are the registered
-    versions of the run that is published to, each with its path in the run. `journal` is there where
-    writes are queued. `keeping` is what the cache holds as a whole. `copying` is what both
+    artifact or a new run, that it has no row of, be they given by the caller or read. `versions_of_run` are
+    the registered versions of the run that is published to, each with its path in the run. `journal` is
+    there where writes are queued. `keeping` is what the cache holds as a whole. `copying` is what both
     stores hold of what is copied; all else is of the store that is copied to.
     """
 

@@ -14,7 +14,7 @@ from mlopus.errors import OfflineMode
 from mlopus.plans.bindings import created_key, is_creating
 from mlopus.plans.changes import TrackingChange
 from mlopus.plans.effects import applied
-from mlopus.plans.envelope import make_plan, record_of, rows_to_cache
+from mlopus.plans.envelope import make_plan, record_of, rows_not_cached, rows_to_cache
 from mlopus.plans.facts import Facts
 from mlopus.plans.pending import Pending
 from mlopus.plans.plan import Answer, EntityAnswer, FetchedAnswer, NoAnswer, Plan, Stage
@@ -64,7 +64,8 @@ def plan_tracking(request: TrackingRequest, facts: Facts) -> Result[Plan, Tracki
         stages: tuple[Stage, ...] = (changes, (fetch,))
         return Success(make_plan(request, facts, stages, FetchedAnswer(key=request.run)))
     answer = _answer(request, changes, facts)
-    return Success(make_plan(request, facts, (changes, reflected(changes, facts)), answer))
+    rows = rows_not_cached(facts) if facts.settings.keep_on_read else ()
+    return Success(make_plan(request, facts, (changes, (*rows, *reflected(changes, facts))), answer))
 
 
 def reflected(changes: Iterable[TrackingChange], facts: Facts) -> Stage:

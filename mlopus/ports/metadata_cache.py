@@ -61,6 +61,10 @@ class MetadataCache(Protocol):
         """When the oldest row that a search may see was taken; None if there is none."""
         ...
 
+    def has_rows(self) -> Result[bool, MlopusError]:
+        """Whether any entity is kept, also one whose parents are not."""
+        ...
+
     def clear(self) -> Result[None, MlopusError]:
         """Forget every entity of this origin."""
         ...

@@ -104,3 +104,12 @@ def test_reading_keeps_nothing_where_it_should_not(tmp_path: Path) -> None:
     assert isinstance(found.offline.get_run(found.run.id).failure(), NotCached)
     or_raise(found.run.cache_artifact(PATH))
     assert or_raise(found.offline.get_run(found.run.id)) == found.run
+
+
+def test_a_run_started_in_an_experiment_that_was_found_is_found_offline(found: Found) -> None:
+    exp = or_raise(found.api.find_exps({"id": found.run.exp.id}).all())[0]
+    assert isinstance(found.offline.get_exp(exp.id).failure(), NotCached)
+
+    run = or_raise(exp.start_run("later"))
+
+    assert or_raise(found.offline.get_run(run.id)).exp.name == exp.name

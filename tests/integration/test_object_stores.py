@@ -138,8 +138,8 @@ class TestMemory:
         uri = counting_proxy(s3_server.uri, spoil=giving_parts).uri if gives_parts else s3_server.uri
         bench, key = Bench(uri, tmp_path), uuid.uuid4().hex
 
-        up = bench.mlopus("upload", key, tmp_path / "source")
-        down = bench.mlopus("download", key, tmp_path / "cache")
+        up = bench.measured("mlopus", "upload", key, tmp_path / "source")
+        down = bench.measured("mlopus", "download", key, tmp_path / "cache")
 
         assert max(up["peak_bytes"], down["peak_bytes"]) <= bound_bytes < size_bytes
 

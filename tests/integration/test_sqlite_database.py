@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import attrs
 import pytest
 
 from mlopus.domain.keys import RunKey
@@ -186,6 +187,31 @@ def test_many_threads_make_one_database(tmp_path: Path) -> None:
 
     assert errors == [None] * 8
     assert all(SqliteMetadataCache(str(tmp_path), HERE).get(RunKey(f"r{n}")).unwrap() for n in range(8))
+
+
+READ_AND_CLOSE = """
+import sqlite3, sys
+database = sqlite3.connect(sys.argv[1])
+database.execute("SELECT count(*) FROM entity").fetchone()
+database.close()
+"""
+
+
+def test_another_opening_does_not_end_the_locks_of_the_first(
+    cache: SqliteMetadataCache, tmp_path: Path
+) -> None:
+    """Whoever closes a database last removes its log: it must not take itself for the last."""
+    cache.put((RUN,), EARLY).unwrap()
+    second = SqliteMetadataCache(str(tmp_path / "cache"), HERE)
+    second.put((attrs.evolve(RUN, id="r2"),), EARLY).unwrap()
+    second.close()
+
+    subprocess.run([sys.executable, "-c", READ_AND_CLOSE, str(file_of(cache))], check=True)
+    cache.put((attrs.evolve(RUN, id="r3"),), EARLY).unwrap()
+
+    third = SqliteMetadataCache(str(tmp_path / "cache"), HERE)
+    assert [third.get(RunKey(name)).unwrap().record.id for name in ("r1", "r2", "r3")] == ["r1", "r2", "r3"]
+    third.close()
 
 
 def test_a_forked_child_writes_beside_its_parent(cache: SqliteMetadataCache) -> None:

@@ -69,7 +69,7 @@ def on_disk(api: MlflowApi, folder: str) -> MlflowApi:
         cache=SqliteMetadataCache(f"{folder}/cache", origin),
         artifacts=DiskArtifactCache(f"{folder}/cache", origin),
         workspace=LocalWorkspace(f"{folder}/cache/temp"),
-        settings=QUIET,
+        settings=attrs.evolve(QUIET, cache_dir=f"{folder}/cache"),  # where its journal is
     )
 
 

@@ -12,12 +12,14 @@ import os
 import sqlite3
 import stat
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import TypeVar
 
 import attrs
 
 from mlopus.domain.manifest import Manifest, ManifestFile
 from mlopus.domain.paths import relative_path
+from mlopus.repositories.database_file import make_file
 from mlopus.repositories.disk.files import below, sha256_of
 from mlopus.repositories.disk.layout import Layout, is_tree_key
 from mlopus.repositories.disk.manifests import RecentTrees, read_tree
@@ -95,7 +97,7 @@ class FileIndex:
     def _asked(self, work: Callable[[sqlite3.Connection], T]) -> T | None:
         """The outcome of one transaction; None where the index is busy, or damaged and so removed."""
         try:
-            os.close(os.open(self.path, os.O_RDONLY | os.O_CREAT, 0o666))  # as the umask says, not as SQLite
+            make_file(Path(self.path))
             with contextlib.closing(sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT_S)) as database:
                 database.execute("PRAGMA synchronous=OFF")
                 with database:

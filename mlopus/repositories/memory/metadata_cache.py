@@ -181,6 +181,11 @@ class MemoryMetadataCache:
             rows = tuple(self._rows.by_key.values())
         return Success(min((row.as_of for row in rows if may_see(spec, row.record)), default=None))
 
+    def has_rows(self) -> Result[bool, MlopusError]:
+        """Whether any entity is kept."""
+        with self._rows.lock:
+            return Success(bool(self._rows.by_key))
+
     def clear(self) -> Result[None, MlopusError]:
         """Forget every entity."""
         with self._rows.lock:

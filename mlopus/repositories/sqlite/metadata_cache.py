@@ -163,6 +163,10 @@ class SqliteMetadataCache:
 
         return self._read(look, lambda: Success(None))
 
+    def has_rows(self) -> Result[bool, MlopusError]:
+        """Whether any entity of this origin is kept."""
+        return self._read(lambda rows: Success(rows.has_any()), lambda: Success(False))
+
     def clear(self) -> Result[None, MlopusError]:
         """Forget every entity of this origin."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sqlite3
 from functools import lru_cache
@@ -12,6 +11,7 @@ from urllib.parse import quote
 
 import attrs
 
+from mlopus.repositories.database_file import make_file
 from mlopus.repositories.sqlite.connections import Opened
 from mlopus.repositories.sqlite.mounts import is_network_mount
 from mlopus.repositories.sqlite.schema import Schema
@@ -98,7 +98,7 @@ def open_writer(path: Path, schema: Schema, *, wal: bool, is_durable: bool) -> O
     Raises:
         Unusable: It is of another program, or of a newer mlopus.
     """
-    _create(path)
+    make_file(path)
     connection = _connect(path, "mode=rw")
     try:
         state = _checked(connection, schema)
@@ -114,18 +114,6 @@ def open_writer(path: Path, schema: Schema, *, wal: bool, is_durable: bool) -> O
     except BaseException:
         connection.close()
         raise
-
-
-def _create(path: Path) -> None:
-    """Make an empty file with the mode that the umask gives: SQLite would keep it from a group.
-
-    Its own files beside it take the mode of this one.
-    """
-    try:
-        os.close(os.open(path, os.O_RDONLY | os.O_CREAT, 0o666))
-    except OSError as error:
-        if not isinstance(error, PermissionError):
-            raise
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:

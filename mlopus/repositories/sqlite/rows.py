@@ -174,6 +174,11 @@ class Rows:
         oldest = min((age for age in ages if age is not None), default=None)
         return None if oldest is None else moment_from_us(oldest)
 
+    def has_any(self) -> bool:
+        """Whether there is any entity of the origin."""
+        any_of = "SELECT EXISTS (SELECT 1 FROM entity e JOIN space s USING (sid) WHERE s.origin = ?)"
+        return bool(self.connection.execute(any_of, (self._origin,)).fetchone()[0])
+
     def clear(self) -> None:
         """Forget every entity of the origin."""
         of_origin = "(SELECT e.rid FROM entity e JOIN space s USING (sid) WHERE s.origin = ?)"

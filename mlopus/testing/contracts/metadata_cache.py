@@ -171,6 +171,15 @@ class MetadataCacheContract(MetadataCacheSearchContract, MetadataCacheFollowingC
         case.put(*RECORDS)
         assert found_by(case.cache, spec("model version", {"aliases": "champion"})) == [VERSION]
 
+    def test_a_row_without_its_parents_is_a_row(self, case: CacheCase) -> None:
+        before = case.cache.has_rows().unwrap()
+
+        case.put(RUN)
+
+        assert (before, case.cache.has_rows().unwrap()) == (False, True)
+        case.cache.clear().unwrap()
+        assert not case.cache.has_rows().unwrap()
+
     def test_a_pickled_cache_answers_the_same(self, case: CacheCase) -> None:
         case.put(*RECORDS)
 

@@ -37,7 +37,7 @@ class MetadataRules(BaseMachine):
         """Start a run."""
         run = or_raise(self.api.start_run(exp, name))
         self.model.runs[run.id] = ModelRun(exp_id=exp, name=name, root_name=root_name(run.repo))
-        self.model.rows.add(("run", run.id))
+        self.model.lead_to(run.id)
         return run.id
 
     @rule(target=models, name=st.sampled_from("mn"))

@@ -75,7 +75,7 @@ class StateModel:
     def get_run(self, run_id: str) -> Fails | None:
         """`get_run`; what the server answers is cached, with the experiment."""
         if not self.offline:
-            self._lead_to(run_id)
+            self.lead_to(run_id)
         if ("run", run_id) not in self.rows:
             return Fails(NotCached, {"kind": "run", "key": run_id})
         return self.exp_is_seen(self.runs[run_id].exp_id)
@@ -105,7 +105,7 @@ class StateModel:
         self.rows.add(("model", name))
         return None
 
-    def _lead_to(self, run_id: str) -> None:
+    def lead_to(self, run_id: str) -> None:
         """What leads to a run's artifacts is cached."""
         self.rows |= {("run", run_id), ("experiment", self.runs[run_id].exp_id)}
 
@@ -208,7 +208,7 @@ class StateModel:
         held = {} if entry is None else entry.part(path)
         if held.keys() != now.keys() or not all(self._is_same(now[name], held[name]) for name in now):
             run.entries.append(Cached(path=path, files=now))
-        self._lead_to(run_id)
+        self.lead_to(run_id)
         return contents_of(now)
 
     def get(self, run_id: str, path: str) -> Fails | Contents:
