@@ -10,14 +10,14 @@ from mlopus.api.gathering_exports import ExportGathering
 from mlopus.api.gathering_trees import TreeGathering
 from mlopus.api.locating import Locator
 from mlopus.api.reading import Reader
-from mlopus.domain.keys import AliasKey, EntityKey, ExperimentName, ModelKey
+from mlopus.domain.keys import AliasKey, EntityKey, ExperimentName, ModelKey, key_of
 from mlopus.domain.locations import (
     path_of_version,
     run_subject,
 )
 from mlopus.domain.manifest import ArtifactLocation
 from mlopus.domain.paths import join_url
-from mlopus.domain.records import Record, RunRecord, VersionRecord
+from mlopus.domain.records import OPERATION_TAG, Record, RunRecord, VersionRecord
 from mlopus.errors import MlopusError, NotFound
 from mlopus.execution.fetching import RecentParents
 from mlopus.execution.repositories import Repositories
@@ -220,7 +220,7 @@ class _Gathering:
         cached = self._cache_at(location, request.source)
         if isinstance(cached, Failure):
             return cached
-        used, uncached = self._versions_of(run), self._reader.uncached(records)
+        used, uncached = self._versions_of(run, request), self._reader.uncached(records)
         if isinstance(used, Failure):
             return used
         if isinstance(uncached, Failure):
@@ -254,14 +254,30 @@ class _Gathering:
         manifests = self._locator.manifests(keys)
         return mapped(manifests, lambda found: attrs.evolve(cached.unwrap(), manifests=found))
 
-    def _versions_of(self, run: RunRecord) -> Result[tuple[tuple[VersionRecord, str], ...], MlopusError]:
-        """Registered versions whose bytes are under a run's root, with their paths there."""
+    def _versions_of(
+        self, run: RunRecord, request: LogRunArtifact | LogModelVersion
+    ) -> Result[tuple[tuple[VersionRecord, str], ...], MlopusError]:
+        """Registered versions whose bytes are under a run's root, with their paths there.
+
+        Aliases are asked for of the one version that may be answered, not of all.
+        """
         from mlopus.query import Sorting, parse
 
         query = parse({"run.id": run.id}).unwrap()
-        spec = SearchSpec(kind="model version", query=query, sorting=Sorting())
+        spec = SearchSpec(kind="model version", query=query, sorting=Sorting(), with_aliases=False)
         found = every(self._repositories.tracking, spec, VersionRecord)
         if isinstance(found, Failure):
             return found
-        placed = ((record, path_of_version(record.source, run.id, run.repo)) for record in found.unwrap())
+        operation = request.operation_id if isinstance(request, LogModelVersion) else None
+        versions = collect(self._whole(version, operation) for version in found.unwrap())
+        if isinstance(versions, Failure):
+            return versions
+        placed = ((record, path_of_version(record.source, run.id, run.repo)) for record in versions.unwrap())
         return Success(tuple((record, path) for record, path in placed if path is not None))
+
+    def _whole(self, version: VersionRecord, operation: str | None) -> Result[VersionRecord, MlopusError]:
+        """A version; with its aliases if it is what this operation registered before."""
+        if version.tags.get(OPERATION_TAG) != operation or operation is None:
+            return Success(version)
+        found = self._repositories.tracking.get(key_of(version))
+        return mapped(found, lambda record: record if isinstance(record, VersionRecord) else version)

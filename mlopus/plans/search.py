@@ -19,6 +19,7 @@ class SearchSpec:
     """What to find. `exp_ids` restricts runs to experiments and is required for them.
 
     `page_size` is how many rows a page should have, not more; an evaluator may give fewer.
+    `with_aliases`: whether versions have to tell their aliases, for which some servers are asked extra.
     """
 
     kind: EntityKind
@@ -27,6 +28,7 @@ class SearchSpec:
     view: View = "active"
     exp_ids: tuple[str, ...] = ()
     page_size: int = 1000
+    with_aliases: bool = True
 
 
 @attrs.frozen(kw_only=True)

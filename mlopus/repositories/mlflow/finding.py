@@ -75,7 +75,8 @@ def find(transport: Asking, spec: SearchSpec, codec: str, token: PageToken) -> R
         place = _after(asked, place, rows)
         if rows.records:
             next_token = str(place) if place.at < len(asked.searches) else None
-            return _complete(transport, Page(records=rows.records, next_token=next_token))
+            found = Page(records=rows.records, next_token=next_token)
+            return _complete(transport, found) if spec.with_aliases else Success(found)
     return Success(Page(records=()))
 
 
