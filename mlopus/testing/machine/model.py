@@ -137,7 +137,7 @@ class StateModel:
         if changes:
             run.withdraw(path)
         if use_cache:
-            self._cache_published(run, path, source, is_changed=changes)
+            self._cache_published(run_id, path, source, is_changed=changes)
         return None
 
     def publish_elsewhere(self, run_id: str, path: str, source: Contents, *, mirror: bool) -> Fails | None:
@@ -190,11 +190,13 @@ class StateModel:
         )
         return f"version {used[0][1]} of model {used[0][0]!r}" if used else None
 
-    def _cache_published(self, run: ModelRun, path: str, source: Contents, *, is_changed: bool) -> None:
+    def _cache_published(self, run_id: str, path: str, source: Contents, *, is_changed: bool) -> None:
+        run = self.runs[run_id]
         now, entry = part_of(run.files, path), run.covering(path)
         is_known = all(name in source or self._is_held(run, path, name) for name in now)
         if is_changed or entry is None or not is_known or contents_of(entry.part(path)) != contents_of(now):
             run.entries.append(Cached(path=path, files=now))
+            self.lead_to(run_id)
 
     def cache(self, run_id: str, path: str) -> Fails | Contents:
         """`cache_run_artifact`: what the path holds once the cache is current."""
