@@ -15,6 +15,7 @@ from mlopus.settings import Settings
 if TYPE_CHECKING:
     from mlopus.api.calls import Call
     from mlopus.domain.keys import EntityKey
+    from mlopus.domain.manifest import Entry
     from mlopus.execution.fetching import RecentParents
     from mlopus.execution.receipts import Receipt
     from mlopus.execution.repositories import Repositories
@@ -236,7 +237,8 @@ class ApiCore:
         artifacts = self.repositories.artifacts
         before = artifacts.covering(commit.subject, commit.path, with_validators=False)
         with artifacts.alone(commit.subject, commit.path):
-            if artifacts.covering(commit.subject, commit.path, with_validators=False) == before:
+            now = artifacts.covering(commit.subject, commit.path, with_validators=False)
+            if now == before and not _came_since(before, plan):
                 return self._executed(plan)
             again = self.planned(call, executed_once=True)
             return again if isinstance(again, Failure) else self._executed(again.unwrap())
@@ -252,6 +254,13 @@ class ApiCore:
                 f"{done.unwrap().plan.verb} answered {type(answer).__name__}, not {value.__name__}"
             )
         return Success(answer)
+
+
+def _came_since(entries: Result[tuple[Entry, ...], MlopusError], plan: Plan) -> bool:
+    """Whether what is cached was cached after a plan was made: who wants a hit fetches only without one."""
+    from mlopus.plans.requests import GetArtifact
+
+    return isinstance(plan.request, GetArtifact) and entries.value_or(()) != ()
 
 
 def _fetched_commit(plan: Plan) -> CommitTree | None:
