@@ -67,19 +67,21 @@ def upload_in_parts(
         StalePlan: The file is no longer what was hashed.
     """
     part_bytes = max(PART_BYTES, -(-file.size_bytes // MOST_PARTS))
-    begun = transport.call(begin_upload_request(path, -(-file.size_bytes // part_bytes)), begun_from_reply)
+    part_count = -(-file.size_bytes // part_bytes)
+    begun = transport.call(begin_upload_request(path, part_count), begun_from_reply)
     if isinstance(begun, Failure):
         return None
     upload = begun.unwrap()
     sending = _Sending(transport, file)
     is_complete = False
     try:
+        if len(upload.parts) != part_count:  # not all of the file would go
+            return None
         opened = source.open(file.path)
         if isinstance(opened, Failure):
             return opened
         with opened.unwrap() as stream:
-            # The content comes first: reading beyond the last part finds out whether there is more.
-            parts = zip(verified(stream, file, part_bytes), upload.parts, strict=False)
+            parts = zip(verified(stream, file, part_bytes), upload.parts, strict=True)
             sent = for_each(sending.send, parts, PARTS_AT_ONCE)
         if isinstance(sent, Failure):
             return None if isinstance(sent.failure(), Unavailable) else sent
