@@ -12,7 +12,7 @@ from mlopus.concurrency.daemon_pool import DaemonPool
 from mlopus.domain.keys import ExperimentKey, ModelKey, OwnKey, RunKey, key_of
 from mlopus.domain.records import ExperimentRecord, Record, RunRecord, VersionRecord
 from mlopus.domain.status import EntityKind
-from mlopus.errors import MlopusError, Unavailable
+from mlopus.errors import MlopusError, NotFound, Unavailable
 from mlopus.plans.fetch import ask_by_mode
 from mlopus.plans.search import Page, PageToken, SearchSpec
 from mlopus.plans.steps import AskServer
@@ -47,6 +47,7 @@ class Parents:
         self._kind: EntityKind = kind
         self._fields = fields
         self._known: dict[OwnKey, Record] = {}
+        self._gone: set[OwnKey] = set()
 
     def get(self, key: OwnKey) -> Record | None:
         """A parent that was read; None for all others."""
@@ -56,20 +57,25 @@ class Parents:
         """Remember what was read anyway."""
         self._known.update((key_of(record), record) for record in records)
 
-    def join_what_is_read(self, records: tuple[Record, ...]) -> Result[None, MlopusError]:
-        """Read the parents whose fields the query or the sorting reads; an id is in the row itself."""
+    def join_what_is_read(self, records: tuple[Record, ...]) -> Result[tuple[Record, ...], MlopusError]:
+        """As `join`, of parents whose fields the query or the sorting reads; an id is in the row itself."""
         if self._kind == "run" and reads_exp(self._fields):
             return self.join(records)
         if self._kind != "model version":
-            return Success(None)
+            return Success(records)
         if reads_below(self._fields - {"run.id"}, "run") or "path_in_run" in self._fields:
             return self.join(records)
         if reads_below(self._fields - {"model.name"}, "model"):
-            return self._read(tuple(ModelKey(r.name) for r in records if isinstance(r, VersionRecord)))
-        return Success(None)
+            read = self._read(tuple(ModelKey(r.name) for r in records if isinstance(r, VersionRecord)))
+            return read if isinstance(read, Failure) else Success(self._remaining(records))
+        return Success(records)
 
-    def join(self, records: tuple[Record, ...]) -> Result[None, MlopusError]:
-        """Read every parent of these records, each once."""
+    def join(self, records: tuple[Record, ...]) -> Result[tuple[Record, ...], MlopusError]:
+        """Read every parent of these records, each once; answers the records that have not gone with theirs.
+
+        A model or an experiment that is removed after its rows were found has taken them along. A version
+        outlives its run.
+        """
         wanted: list[OwnKey] = []
         for record in records:
             if isinstance(record, RunRecord):
@@ -80,8 +86,14 @@ class Parents:
         read = self._read(tuple(wanted))
         if isinstance(read, Failure):
             return read
-        runs = [self._known.get(key) for key in wanted if isinstance(key, RunKey)]
-        return self._read(tuple(ExperimentKey(run.exp_id) for run in runs if isinstance(run, RunRecord)))
+        runs = [run for key in wanted if isinstance(run := self._known.get(key), RunRecord)]
+        read = self._read(tuple(ExperimentKey(run.exp_id) for run in runs))
+        if isinstance(read, Failure):
+            return read
+        for run in runs:
+            if ExperimentKey(run.exp_id) in self._gone:
+                self._known.pop(RunKey(run.id), None)
+        return Success(self._remaining(records))
 
     def above(self, record: Record) -> tuple[Record, ...]:
         """The parents of a record that were read."""
@@ -109,12 +121,18 @@ class Parents:
         for key, result in zip(missing, found, strict=True):
             if isinstance(result, Success):
                 self._known[key] = result.unwrap()
+            elif isinstance(result.failure(), NotFound):
+                self._gone.add(key)
             elif not isinstance(key, RunKey) or isinstance(result.failure(), Unavailable):
                 return result
         return Success(None)
 
+    def _remaining(self, records: tuple[Record, ...]) -> tuple[Record, ...]:
+        return tuple(record for record in records if self._gone.isdisjoint(_owners(record)))
+
     def _missing(self, keys: Iterable[OwnKey]) -> tuple[OwnKey, ...]:
-        return tuple(key for key in dict.fromkeys(keys) if key not in self._known)
+        unknown = (key for key in dict.fromkeys(keys) if key not in self._known)
+        return tuple(key for key in unknown if key not in self._gone)
 
     def _search_runs(self, ids: set[str]) -> Result[None, MlopusError]:
         """Read runs by searches for their ids, as long as that is less than a request for each.
@@ -153,6 +171,17 @@ class Parents:
             if isinstance(page, Failure) or page.unwrap().next_token is None:
                 return
             token = page.unwrap().next_token
+
+
+def _owners(record: Record) -> tuple[OwnKey, ...]:
+    """What a record cannot be without."""
+    match record:
+        case RunRecord():
+            return (ExperimentKey(record.exp_id),)
+        case VersionRecord():
+            return (ModelKey(record.name),)
+        case _:
+            return ()
 
 
 _ALL: Final = parse(None).unwrap()

@@ -93,7 +93,7 @@ def cache_found(
         kept = evaluation.keep(page.unwrap())
         if isinstance(kept, Failure):
             return kept
-        count += len(page.unwrap())
+        count += kept.unwrap()
     return Success(count)
 
 
@@ -326,14 +326,15 @@ class Evaluation:
         joined = self._parents.join_what_is_read(records)
         if isinstance(joined, Failure):
             return joined
-        return Success(tuple(record for record in records if self._query.matches(self._document(record))))
+        remaining = joined.unwrap()
+        return Success(tuple(record for record in remaining if self._query.matches(self._document(record))))
 
     def _sorted(self, records: tuple[Record, ...]) -> Result[tuple[Record, ...], MlopusError]:
         joined = self._parents.join_what_is_read(records)
         if isinstance(joined, Failure):
             return joined
         key = document_key(self._sorting)
-        ordered = sorted(records, key=lambda record: (key(self._document(record)), tie_of(record)))
+        ordered = sorted(joined.unwrap(), key=lambda record: (key(self._document(record)), tie_of(record)))
         return Success(tuple(ordered))
 
     def _document(self, record: Record) -> Document:
@@ -348,21 +349,23 @@ class Evaluation:
             kept = self.keep(records)
             if isinstance(kept, Failure):
                 return kept
-        return Success(tuple(map(self._handle, records)))
+        return Success(tuple(map(self._handle, joined.unwrap())))
 
     def _handle(self, record: Record) -> Entity:
         viewer = Viewer(cast("Any", self._api), self._codec, self._taken_at.get(key_of(record)))
         return viewer.handle((record, *self._parents.above(record)))
 
-    def keep(self, records: tuple[Record, ...]) -> Result[None, MlopusError]:
-        """Put records and their parents into the metadata cache."""
+    def keep(self, records: tuple[Record, ...]) -> Result[int, MlopusError]:
+        """Put records and their parents into the metadata cache; answers how many are still there."""
         joined = self._parents.join(records)
         if isinstance(joined, Failure):
             return joined
-        if not records or not self._repositories.cache.is_writable:
-            return Success(None)
-        rows = dict.fromkeys(row for record in records for row in (record, *self._parents.above(record)))
-        return self._repositories.cache.put(tuple(rows), self._repositories.clock.now())
+        remaining = joined.unwrap()
+        if not remaining or not self._repositories.cache.is_writable:
+            return Success(len(remaining))
+        rows = dict.fromkeys(row for record in remaining for row in (record, *self._parents.above(record)))
+        put = self._repositories.cache.put(tuple(rows), self._repositories.clock.now())
+        return mapped(put, lambda _: len(remaining))
 
 
 def _unless_answered(error: MlopusError, spec: SearchSpec) -> Result[SearchSpec, MlopusError]:
