@@ -15,7 +15,6 @@ from mlopus.settings import Settings
 if TYPE_CHECKING:
     from mlopus.api.calls import Call
     from mlopus.domain.keys import EntityKey
-    from mlopus.domain.manifest import Entry
     from mlopus.execution.fetching import RecentParents
     from mlopus.execution.receipts import Receipt
     from mlopus.execution.repositories import Repositories
@@ -149,6 +148,13 @@ class ApiCore:
 
         A plan that a user holds may be executed twice, so it looks for what it creates before it does.
         """
+        made = self._planned(call, executed_once=executed_once)
+        return made if isinstance(made, Failure) else Success(made.unwrap()[0])
+
+    def _planned(
+        self, call: Result[Call, MlopusError], *, executed_once: bool
+    ) -> Result[tuple[Plan, Facts], MlopusError]:
+        """The plan of a call, and the facts that it was made from."""
         call = self.call_as_now(call)
         if isinstance(call, Failure):
             return call
@@ -164,7 +170,7 @@ class ApiCore:
         if isinstance(planned, Failure):
             return planned
         kept = planned.unwrap() if executed_once else replayable(planned.unwrap(), facts.unwrap())
-        return Success(attrs.evolve(kept, roots=call.unwrap().roots))
+        return Success((attrs.evolve(kept, roots=call.unwrap().roots), facts.unwrap()))
 
     def as_now(self, key: Result[K, MlopusError]) -> Result[K, MlopusError]:
         """The key of the same entity, as it is called since it was flushed."""
@@ -221,24 +227,25 @@ class ApiCore:
 
     def receipt_of(self, call: Result[Call, MlopusError]) -> Result[Receipt, MlopusError]:
         """The receipt of a call, planned and executed. A write that fails is also logged."""
-        plan = self.planned(call, executed_once=True)
-        done = plan if isinstance(plan, Failure) else self._carried_out(call, plan.unwrap())
+        made = self._planned(call, executed_once=True)
+        done = made if isinstance(made, Failure) else self._carried_out(call, *made.unwrap())
         if isinstance(done, Failure) and isinstance(call, Success) and call.unwrap().writes:
             from mlopus.plans.verbs import verb_of
 
             _LOGGER.error("%s failed: %s", verb_of(call.unwrap().request), done.failure())
         return done
 
-    def _carried_out(self, call: Result[Call, MlopusError], plan: Plan) -> Result[Receipt, MlopusError]:
+    def _carried_out(
+        self, call: Result[Call, MlopusError], plan: Plan, facts: Facts
+    ) -> Result[Receipt, MlopusError]:
         """Execute a plan; one that fetches waits for others that fetch the same, and uses what they bring."""
         commit = _fetched_commit(plan)
         if commit is None:
             return self._executed(plan, call.unwrap().to if isinstance(call, Success) else None)
         artifacts = self.repositories.artifacts
-        before = artifacts.covering(commit.subject, commit.path, with_validators=False)
         with artifacts.alone(commit.subject, commit.path):
             now = artifacts.covering(commit.subject, commit.path, with_validators=False)
-            if now == before and not _came_since(before, plan):
+            if all(facts.cache is not None and facts.cache.was_told(entry) for entry in now.value_or(())):
                 return self._executed(plan)
             again = self.planned(call, executed_once=True)
             return again if isinstance(again, Failure) else self._executed(again.unwrap())
@@ -254,13 +261,6 @@ class ApiCore:
                 f"{done.unwrap().plan.verb} answered {type(answer).__name__}, not {value.__name__}"
             )
         return Success(answer)
-
-
-def _came_since(entries: Result[tuple[Entry, ...], MlopusError], plan: Plan) -> bool:
-    """Whether what is cached was cached after a plan was made: who wants a hit fetches only without one."""
-    from mlopus.plans.requests import GetArtifact
-
-    return isinstance(plan.request, GetArtifact) and entries.value_or(()) != ()
 
 
 def _fetched_commit(plan: Plan) -> CommitTree | None:

@@ -62,7 +62,10 @@ class Locator:
         if isinstance(found, Failure):
             return found
         facts = CacheFacts(
-            cache_id=artifacts.cache_id, is_writable=artifacts.is_writable, entries=found.unwrap()
+            cache_id=artifacts.cache_id,
+            is_writable=artifacts.is_writable,
+            entries=found.unwrap(),
+            told=found.unwrap(),
         )
         return Success((location, self.in_use(location, facts)))
 
@@ -85,6 +88,7 @@ class Locator:
                 cache_id=artifacts.cache_id,
                 is_writable=artifacts.is_writable,
                 entries=entries,
+                told=entries,
                 can_record=artifacts.keeping.is_writable,
                 can_reflink=None if source is None else artifacts.can_reflink_from(source),
             ),
