@@ -281,10 +281,11 @@ def created_record(change: CreatingChange, *, id: str, now: datetime, artifact_u
 def latest_points(samples: Iterable[MetricSample]) -> immutabledict[str, MetricSample]:
     """Of each metric the point that counts: the greatest by step, time and value."""
     latest: dict[str, MetricSample] = {}
+    ranks: dict[str, tuple[int, datetime, float]] = {}
     for sample in samples:
-        held = latest.get(sample.key)
-        if held is None or point_rank(sample) > point_rank(held):
-            latest[sample.key] = sample
+        key, rank = sample.key, point_rank(sample)
+        if key not in ranks or rank > ranks[key]:
+            latest[key], ranks[key] = sample, rank
     return immutabledict(latest)
 
 
@@ -303,7 +304,8 @@ def point_identity(sample: MetricSample) -> tuple[str, int, datetime, str]:
 
 def whole_ms(moment: datetime) -> datetime:
     """The moment without what is below a millisecond."""
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    below_ms = moment.microsecond % 1000
+    return moment.replace(microsecond=moment.microsecond - below_ms) if below_ms else moment
 
 
 def _updated(run: RunRecord, change: UpdateRun) -> RunRecord:

@@ -56,7 +56,7 @@ def simulate_copy(world: World, step: CopyStep) -> tuple[World, Bindings]:
             copies, held = known(step.runs).by_source(), _held_runs(world)
             for end in step.ends:
                 run_id = copies[end.source_id].run_id
-                held[run_id] = _run_after(held[run_id], ending(end, run_id))
+                held[run_id] = _run_after(held[run_id], (ending(end, run_id),))
             return _with_runs(world, held), bindings_of(step, RunsEnded(count=len(step.ends)))
         case CopyVersions():
             return _versions_copied(world, step)
@@ -83,7 +83,7 @@ def _after(target: Holdings, change: TrackingChange) -> Holdings:
     return attrs.evolve(
         target,
         exp=None if target.exp is None else applied(target.exp, change),
-        runs=tuple(_run_after(run, change) for run in target.runs),
+        runs=tuple(_run_after(run, (change,)) for run in target.runs),
         models=tuple(applied(model, change) for model in target.models),
         versions=tuple(
             attrs.evolve(version, record=applied(version.record, change))
@@ -93,14 +93,18 @@ def _after(target: Holdings, change: TrackingChange) -> Holdings:
     )
 
 
-def _run_after(run: HeldRun, change: TrackingChange) -> HeldRun:
-    record = applied(run.record, change)
-    if not isinstance(change, LogBatch) or change.run_id != record.id or not change.metrics:
+def _run_after(run: HeldRun, changes: tuple[TrackingChange, ...]) -> HeldRun:
+    """A run after changes one after the other; its points are gone through once, however many batches."""
+    record, logged = run.record, list[MetricSample]()
+    for change in changes:
+        record = applied(record, change)
+        if isinstance(change, LogBatch) and change.run_id == record.id:
+            logged.extend(change.metrics)
+    if not logged:
         return run if record is run.record else attrs.evolve(run, record=record)
-    points: tuple[MetricSample, ...] = (*run.points, *change.metrics)
+    points = (*run.points, *logged)
     latest = {key: point.value for key, point in latest_points(points).items()}
-    record = attrs.evolve(record, metrics=record.metrics | latest)
-    return attrs.evolve(run, record=record, points=points)
+    return attrs.evolve(run, record=attrs.evolve(record, metrics=record.metrics | latest), points=points)
 
 
 def _copying(world: World) -> CopyFacts:
@@ -137,8 +141,8 @@ def _runs_copied(world: World, step: CopyRuns) -> tuple[World, Bindings]:
                 created += 1
             copies[run.source_id] = CopiedRun(source_id=run.source_id, run_id=record.id, repo=record.repo)
         run_id = copies[run.source_id].run_id
-        for change in logging(run, run_id, copies, world.facts.tracking.limits):
-            held[run_id] = _run_after(held[run_id], change)
+        changes = logging(run, run_id, copies, world.facts.tracking.limits)
+        held[run_id] = _run_after(held[run_id], tuple(changes))
     in_order = tuple(copies[source_id] for source_id in sorted(copies))
     points = sum(len(run.points) for run in step.runs)
     outcome = RunsCopied(runs=CopiedRuns(runs=in_order), created=created, point_count=points)
@@ -174,7 +178,7 @@ def _files_copied(world: World, step: CopyFiles) -> World:
 
 
 def _told(url: str, file: RemoteFile) -> RemoteFile:
-    return attrs.evolve(file, sha256=file.sha256 or content_symbol(url, file))
+    return file if file.sha256 else attrs.evolve(file, sha256=content_symbol(url, file))
 
 
 def _told_run(run: HeldRun, told: Mapping[str, Mapping[str, RemoteFile]]) -> HeldRun:
@@ -198,8 +202,9 @@ def _with_added(
 ) -> RemoteTree:
     files = {file.path: file for file in tree.files}
     for below, file in added.items():
-        whole = join_path(path, below)
-        files[whole] = attrs.evolve(file, path=whole, validator=None)
+        whole = join_path(path, below) if path else below
+        is_same = file.path == whole and file.validator is None
+        files[whole] = file if is_same else attrs.evolve(file, path=whole, validator=None)
     empty = {*tree.empty_folders, *(join_path(path, folder) for folder in folders)}
     return attrs.evolve(
         tree, files=tuple(files[path] for path in sorted(files)), empty_folders=still_empty(empty, files)
