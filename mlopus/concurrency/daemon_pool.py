@@ -82,3 +82,4 @@ class DaemonPool(Executor):
     def _work(self) -> None:
         while (run := self._waiting.get()) is not None:
             run()
+            del run  # its result, which may be large, lives as long as somebody else wants it

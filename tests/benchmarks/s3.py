@@ -7,6 +7,9 @@ call, in a process of its own, which also tells its peak of memory. What a downl
 
 Downloads stand also beside obstore alone, which mlopus is built on: the same requests and writes on as
 many threads, without hashes, checks or anything to go on from.
+
+rclone's own server gives no ranges. The large file comes also from one that does: as fast as the machine
+can, with an ETag that rclone compares and with one that it cannot, and as fast as a network.
 """
 
 from __future__ import annotations
@@ -25,13 +28,23 @@ from typing import Final, Literal, TypeAlias
 import attrs
 
 from tests.servers.object_stores import BUCKET, RCLONE, running_s3
+from tests.servers.ranged_s3 import serving_ranges
 
 MIB: Final = 1024 * 1024
 LARGE_BYTES: Final = 1024 * MIB
 SMALL_FILES: Final = 2_000
 SMALL_BYTES: Final = 4096
 ROUNDS: Final = 5
-BARS: Final = {"large up": 1.1, "large down": 1.2, "small up": 0.7, "small down": 1.2}
+BARS: Final = {
+    "large up": 1.1,
+    "large down": 1.2,
+    "small up": 0.7,
+    "small down": 1.2,
+    "ranges, unchecked by rclone": 2.0,
+    "ranges, checked by rclone": 1.1,
+    "ranges, 5 Gbit/s": 1.1,
+}
+GBIT_BYTES: Final = 125_000_000
 MEMORY_BAR_BYTES: Final = 150_000_000
 
 Action: TypeAlias = Literal["upload", "download"]
@@ -90,10 +103,11 @@ class Bench:
         measured: dict[str, float] = json.loads(done.stdout)
         return measured
 
-    def row(self, name: str, action: Action, source: Path, rounds: int) -> Row:
-        """All sides by turns; the first round only warms."""
-        stored = uuid.uuid4().hex
-        self.rclone(str(source), f"s3:{BUCKET}/{stored}")
+    def row(self, name: str, action: Action, source: Path, rounds: int, stored: str | None = None) -> Row:
+        """All sides by turns; the first round only warms. What is `stored` is not sent there before."""
+        if stored is None:
+            stored = uuid.uuid4().hex
+            self.rclone(str(source), f"s3:{BUCKET}/{stored}")
         sides: tuple[Side, ...] = ("rclone", "mlopus")
         if action == "download":
             sides = (*sides, "obstore")
@@ -146,12 +160,30 @@ def measure(folder: Path, *, large_bytes: int, small_files: int, rounds: tuple[i
     with running_s3(folder / "server") as server:
         bench = Bench(server.uri, folder)
         large, small = _large(folder, large_bytes), _small(folder, small_files)
-        return (
+        whole = (
             bench.row("large up", "upload", large, rounds[0]),
             bench.row("large down", "download", large, rounds[0]),
             bench.row("small up", "upload", small, rounds[1]),
             bench.row("small down", "download", small, rounds[1]),
         )
+    return (*whole, *_in_ranges(folder, large, rounds[0]))
+
+
+def _in_ranges(folder: Path, large: Path, rounds: int) -> tuple[Row, ...]:
+    """The large file from a server that gives ranges."""
+    buckets = folder / "buckets"
+    (buckets / BUCKET).mkdir(parents=True)
+    large.rename(buckets / BUCKET / large.name)
+
+    def row(name: str, *, bytes_a_second: int = 0, tells_md5: bool = False) -> Row:
+        with serving_ranges(buckets, bytes_a_second=bytes_a_second, tells_md5=tells_md5) as uri:
+            return Bench(uri, folder).row(name, "download", large, rounds, large.name)
+
+    return (
+        row("ranges, unchecked by rclone"),
+        row("ranges, checked by rclone", tells_md5=True),
+        row("ranges, 5 Gbit/s", bytes_a_second=5 * GBIT_BYTES),
+    )
 
 
 def _large(folder: Path, size_bytes: int) -> Path:
@@ -183,6 +215,6 @@ def main() -> None:
         memory = "within" if row.peak_bytes <= MEMORY_BAR_BYTES else "OVER"
         alone = f"   obstore alone {row.obstore_s:6.2f} s" if row.obstore_s else ""
         committed = f", committed after {row.committed_s:.2f} s" if row.committed_s else ""
-        print(f"  {row.name:<11}rclone {row.rclone_s:6.2f} s{alone}   mlopus {row.mlopus_s:6.2f} s", end="")
+        print(f"  {row.name:<29}rclone {row.rclone_s:6.2f} s{alone}   mlopus {row.mlopus_s:6.2f} s", end="")
         print(f"{committed}   {row.ratio:5.2f} x   {verdict} the bar of {bar} x", end="")
         print(f"   peak {row.peak_bytes / 1e6:.0f} MB, {memory} {MEMORY_BAR_BYTES / 1e6:.0f} MB")

@@ -123,7 +123,7 @@ class ObjectStore:
         if isinstance(opened, Failure):
             return opened
         place, bucket = opened.unwrap()
-        with DaemonPool(2 * RANGES_AT_ONCE, "mlopus-ranges") as pool:
+        with DaemonPool(RANGES_AT_ONCE, "mlopus-ranges") as pool:
             receiving = Receiving(place=place, bucket=bucket, meter=self.meter, pool=pool)
             fetched = for_each(lambda file: receiving.receive(file, sink), files, self._workers)
         if isinstance(fetched, Failure):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import Final
 
-RANGE_BYTES: Final = 8 * 1024 * 1024
+RANGE_BYTES: Final = 6 * 1024 * 1024
 IN_FLIGHT_BYTES: Final = 64 * 1024 * 1024
 RANGES_AT_ONCE: Final = 4
 
