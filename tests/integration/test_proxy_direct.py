@@ -69,6 +69,7 @@ class Home:
     store_uri: str
     content: bytes = BODY
     offers: bool = True
+    more_parts: int = 0
 
     def reply(self, request: SeenRequest) -> Answer:
         path = request.path
@@ -78,7 +79,7 @@ class Home:
         if path.startswith(f"{API}/presigned/"):
             return Answer.of_json({"url": f"{self.store_uri}/big?sig=1", "headers": {"x-signed": "yes"}})
         if path.startswith(f"{API}/mpu/create/"):
-            numbers = range(1, request.json()["num_parts"] + 1)
+            numbers = range(1, request.json()["num_parts"] + self.more_parts + 1)
             parts = [{"part_number": n, "url": f"{self.store_uri}/big?part={n}"} for n in numbers]
             return Answer.of_json({"upload_id": "u1", "credentials": parts[::-1]})
         if path.startswith(f"{API}/mpu/"):
@@ -173,6 +174,18 @@ def test_a_store_that_cannot_be_reached_from_here_is_left_to_the_server(
 
     assert sink.contents == {"big": BODY}
     assert servers.steps() == ["mpu/create", "mpu/abort", "artifacts", "presigned", "artifacts"]
+
+
+@pytest.mark.parametrize("more_parts", [-1, 1])
+def test_a_server_that_gives_another_number_of_parts_passes_the_file_on_itself(
+    servers: Servers, more_parts: int
+) -> None:
+    servers.home.more_parts = more_parts
+
+    servers.store.upload(upload(BODY), BytesSource({"big": BODY})).unwrap()
+
+    assert servers.steps() == ["mpu/create", "mpu/abort", "artifacts"]
+    assert servers.at_home.requests[-1].body == BODY
 
 
 def test_small_files_cost_no_more_requests(servers: Servers) -> None:
