@@ -150,7 +150,13 @@ class _Crew(Generic[T, U]):
 
     def _next(self) -> tuple[int, T] | None:
         with self._lock:
-            return None if self.is_stopped else next(self._items, None)
+            if self.is_stopped:
+                return None
+            try:
+                return next(self._items, None)
+            except BaseException:
+                self._is_stopped = True  # at once: what has raised cannot be asked again
+                raise
 
     def _note(self, index: int, result: Result[U, MlopusError]) -> None:
         with self._lock:

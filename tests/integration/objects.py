@@ -8,11 +8,10 @@ from immutabledict import immutabledict
 
 from mlopus.repositories.stores.obstore_options import Patience
 from mlopus.repositories.stores.obstore_store import ObjectStore
-from mlopus.repositories.stores.ranges import RANGE_BYTES
 from tests.servers.object_stores import BUCKET
 
 QUICK = Patience(timeout_s=1.0, connect_timeout_s=1.0, max_retries=1, backoff_s=0.01, retry_for_s=2.0)
-LARGE = 2 * RANGE_BYTES + 12345
+LARGE = 16 * 1024 * 1024 + 12345
 
 
 def store_on(uri: str, *, patience: Patience = QUICK, **options) -> ObjectStore:

@@ -130,10 +130,10 @@ class TestMemory:
     def test_a_file_larger_than_the_bound_passes_within_it(
         self, s3_server, counting_proxy, tmp_path, gives_parts
     ) -> None:
-        size_bytes, bound_bytes = 19 * RANGE_BYTES, 150_000_000
+        size_bytes, bound_bytes = 26 * RANGE_BYTES, 150_000_000
         (tmp_path / "source").mkdir()
         with (tmp_path / "source/w").open("wb") as file:
-            for number in range(19):
+            for number in range(26):
                 file.write(bytes([number]) * RANGE_BYTES)
         uri = counting_proxy(s3_server.uri, spoil=giving_parts).uri if gives_parts else s3_server.uri
         bench, key = Bench(uri, tmp_path), uuid.uuid4().hex

@@ -43,6 +43,24 @@ def test_what_the_work_raises_passes_through(workers) -> None:
         for_each(work, range(1000), workers)
 
 
+def test_items_that_raise_are_not_asked_again_by_a_thread_that_waits() -> None:
+    asked = []
+
+    class Broken:
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            asked.append(threading.current_thread().name)
+            time.sleep(0.05)
+            raise LookupError(len(asked))
+
+    with pytest.raises(LookupError, match="1"):
+        for_each(Success, Broken(), 4)
+
+    assert len(asked) == 1
+
+
 def test_items_are_worked_on_at_the_same_time() -> None:
     together = threading.Barrier(3, timeout=10)
 
