@@ -20,7 +20,7 @@ demo *args: setup
 # Run the tests, a real MLflow server included; arguments go to pytest, without any all tests run, two per core
 test *args: setup
     @if [ $# -eq 0 ]; then \
-        set -- --numprocesses "$({{ python }} -c 'import os; print(min(8, 2 * (os.cpu_count() or 1)))')"; \
+        set -- --numprocesses "$({{ python }} -c 'import os; print(min(8, 2 * (os.cpu_count() or 1)))')" --dist worksteal; \
     fi; {{ python }} -m pytest "$@"
 
 # Check what CI checks besides the tests: format, lint, types, layers, generated code

@@ -13,8 +13,11 @@ from mlopus.result import Failure, Result, Success
 from mlopus.settings import Settings
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from mlopus.api.calls import Call
     from mlopus.domain.keys import EntityKey
+    from mlopus.domain.manifest import Entry
     from mlopus.execution.fetching import RecentParents
     from mlopus.execution.receipts import Receipt
     from mlopus.execution.repositories import Repositories
@@ -243,9 +246,14 @@ class ApiCore:
         if commit is None:
             return self._executed(plan, call.unwrap().to if isinstance(call, Success) else None)
         artifacts = self.repositories.artifacts
+
+        def entries() -> tuple[Entry, ...]:
+            return artifacts.covering(commit.subject, commit.path, with_validators=False).value_or(())
+
+        told = facts.cache.told if facts.cache is not None else None
+        known = set(map(_mark, entries() if told is None else told))
         with artifacts.alone(commit.subject, commit.path):
-            now = artifacts.covering(commit.subject, commit.path, with_validators=False)
-            if all(facts.cache is not None and facts.cache.was_told(entry) for entry in now.value_or(())):
+            if known.issuperset(map(_mark, entries())):
                 return self._executed(plan)
             again = self.planned(call, executed_once=True)
             return again if isinstance(again, Failure) else self._executed(again.unwrap())
@@ -261,6 +269,11 @@ class ApiCore:
                 f"{done.unwrap().plan.verb} answered {type(answer).__name__}, not {value.__name__}"
             )
         return Success(answer)
+
+
+def _mark(entry: Entry) -> tuple[str, str, datetime]:
+    """What tells an entry from an older or newer one; validators are not always read."""
+    return entry.path, entry.tree_key, entry.taken_at
 
 
 def _fetched_commit(plan: Plan) -> CommitTree | None:

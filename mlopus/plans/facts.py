@@ -66,7 +66,8 @@ class CacheFacts:
     """What the artifact cache holds of a location: entries that cover or overlap it, newest first.
 
     `told` are all that the cache told: also those whose files are gone or damaged, which `entries` leaves
-    out. `manifests` are those of the entries' trees. `can_record`: whether placements can be recorded.
+    out; None where it was not asked about this location.
+    `manifests` are those of the entries' trees. `can_record`: whether placements can be recorded.
     `can_reflink`: whether files of the source's disk can share bytes with the cache; None if it was not
     probed.
     """
@@ -77,12 +78,7 @@ class CacheFacts:
     manifests: immutabledict[str, Manifest] = immutabledict()
     can_record: bool = True
     can_reflink: bool | None = None
-    told: tuple[Entry, ...] = ()
-
-    def was_told(self, entry: Entry) -> bool:
-        """Whether an entry was there when these facts were gathered; validators are not compared."""
-        known = (entry.path, entry.tree_key, entry.taken_at)
-        return any((each.path, each.tree_key, each.taken_at) == known for each in self.told)
+    told: tuple[Entry, ...] | None = None
 
 
 @attrs.frozen(kw_only=True)

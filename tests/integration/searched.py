@@ -59,7 +59,7 @@ class Searched:
         """What a search finds of what was made here, as ids; sorted, if no order was asked for."""
         mine = {id_of(document) for document in self.documents[kind]}
         entities = or_raise(self.search(kind, query, sorting).all())
-        ids = [name for entity in entities if (name := id_of(documents_of([entity])[0])) in mine]
+        ids = [name for entity in entities if (name := name_of(entity)) in mine]
         return ids if sorting else sorted(ids)
 
     def wanted(self, kind: str, query: Any, sorting: Any = None) -> list[str]:
@@ -73,6 +73,13 @@ def id_of(document: Mapping[str, Any]) -> str:
     if "version" in document:
         return f"{document['model']['name']}/{document['version']}"
     return str(document.get("id", document.get("name")))
+
+
+def name_of(entity: Any) -> str:
+    """The same of an entity."""
+    if isinstance(entity, mlopus.ModelVersion):
+        return f"{entity.model.name}/{entity.version}"
+    return entity.name if isinstance(entity, mlopus.Model) else entity.id
 
 
 def documents_of(entities: list[Any]) -> list[Document]:

@@ -16,7 +16,7 @@ KINDS = tuple(FIELDS)
 LONG = ("x" * 7000, "é" * 3000)
 
 
-@pytest.fixture(scope="module", params=["mlflow_2_server", "mlflow_server"])
+@pytest.fixture(scope="module", params=["mlflow_2_search_server", "mlflow_search_server"])
 def searched(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Searched:
     return fill(request.getfixturevalue(request.param).uri, tmp_path_factory.mktemp("cache"))
 

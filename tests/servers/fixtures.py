@@ -42,6 +42,8 @@ SHARED_SERVERS = frozenset(
         "mlflow_auth_server",
         "mlflow_s3_server",
         "mlflow_workspaces_server",
+        "mlflow_search_server",
+        "mlflow_2_search_server",
     }
 )
 
@@ -77,6 +79,20 @@ def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowSe
 def mlflow_2_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
     """A real MLflow server of the last 2.x, shared too."""
     with running_server(_shared_folder(tmp_path_factory, "mlflow-2-server"), MLFLOW_2) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mlflow_search_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
+    """A real MLflow server for thousands of searches: what others kept there would cost each one pages."""
+    with running_server(_shared_folder(tmp_path_factory, "mlflow-search-server")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mlflow_2_search_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
+    """The same of the last 2.x."""
+    with running_server(_shared_folder(tmp_path_factory, "mlflow-2-search-server"), MLFLOW_2) as server:
         yield server
 
 
