@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from mlopus.api.calls import Call
     from mlopus.domain.keys import EntityKey
-    from mlopus.domain.manifest import Entry
+    from mlopus.domain.manifest import ArtifactSubject, Entry
     from mlopus.execution.fetching import RecentParents
     from mlopus.execution.receipts import Receipt
     from mlopus.execution.repositories import Repositories
@@ -246,14 +246,10 @@ class ApiCore:
         if commit is None:
             return self._executed(plan, call.unwrap().to if isinstance(call, Success) else None)
         artifacts = self.repositories.artifacts
-
-        def entries() -> tuple[Entry, ...]:
-            return artifacts.covering(commit.subject, commit.path, with_validators=False).value_or(())
-
-        told = facts.cache.told if facts.cache is not None else None
-        known = set(map(_mark, entries() if told is None else told))
+        known = set(map(_mark, () if facts.cache is None else facts.cache.told))
         with artifacts.alone(commit.subject, commit.path):
-            if known.issuperset(map(_mark, entries())):
+            now = artifacts.covering(commit.subject, commit.path, with_validators=False).value_or(())
+            if known.issuperset(map(_mark, now)):
                 return self._executed(plan)
             again = self.planned(call, executed_once=True)
             return again if isinstance(again, Failure) else self._executed(again.unwrap())
@@ -271,9 +267,9 @@ class ApiCore:
         return Success(answer)
 
 
-def _mark(entry: Entry) -> tuple[str, str, datetime]:
+def _mark(entry: Entry) -> tuple[ArtifactSubject, str, str, datetime]:
     """What tells an entry from an older or newer one; validators are not always read."""
-    return entry.path, entry.tree_key, entry.taken_at
+    return entry.subject, entry.path, entry.tree_key, entry.taken_at
 
 
 def _fetched_commit(plan: Plan) -> CommitTree | None:

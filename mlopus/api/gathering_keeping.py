@@ -158,7 +158,7 @@ class KeepingGathering:
                 damage.append(self._damage_of(entry, checks[entry.tree_key]))
         assert base.cache is not None  # noqa: S101 (gathered before)
         held = tuple(found.entry for found in damage)
-        facts = attrs.evolve(base, cache=attrs.evolve(base.cache, entries=held))
+        facts = attrs.evolve(base, cache=attrs.evolve(base.cache, entries=held, told=entries.unwrap()))
         keeping = attrs.evolve(self._whole.nothing, damage=tuple(damage))
         return self._listed(attrs.evolve(facts, keeping=keeping), damage)
 

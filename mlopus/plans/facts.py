@@ -65,11 +65,10 @@ class SettingsFacts:
 class CacheFacts:
     """What the artifact cache holds of a location: entries that cover or overlap it, newest first.
 
-    `told` are all that the cache told: also those whose files are gone or damaged, which `entries` leaves
-    out; None where it was not asked about this location.
-    `manifests` are those of the entries' trees. `can_record`: whether placements can be recorded.
-    `can_reflink`: whether files of the source's disk can share bytes with the cache; None if it was not
-    probed.
+    `told` is all that the cache said: also of trees that are sound (`repair`), gone or damaged (the others),
+    which `entries` leaves out. `manifests` are those of the entries' trees. `can_record`: whether
+    placements can be recorded. `can_reflink`: whether files of the source's disk can share bytes with the
+    cache; None if it was not probed.
     """
 
     cache_id: str
@@ -78,7 +77,7 @@ class CacheFacts:
     manifests: immutabledict[str, Manifest] = immutabledict()
     can_record: bool = True
     can_reflink: bool | None = None
-    told: tuple[Entry, ...] | None = None
+    told: tuple[Entry, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
