@@ -93,6 +93,7 @@ class Parents:
         for run in runs:
             if ExperimentKey(run.exp_id) in self._gone:
                 self._known.pop(RunKey(run.id), None)
+                self._gone.add(RunKey(run.id))
         return Success(self._remaining(records))
 
     def above(self, record: Record) -> tuple[Record, ...]:
@@ -131,8 +132,7 @@ class Parents:
         return tuple(record for record in records if self._gone.isdisjoint(_owners(record)))
 
     def _missing(self, keys: Iterable[OwnKey]) -> tuple[OwnKey, ...]:
-        unknown = (key for key in dict.fromkeys(keys) if key not in self._known)
-        return tuple(key for key in unknown if key not in self._gone)
+        return tuple(key for key in dict.fromkeys(keys) if key not in self._known and key not in self._gone)
 
     def _search_runs(self, ids: set[str]) -> Result[None, MlopusError]:
         """Read runs by searches for their ids, as long as that is less than a request for each.

@@ -18,8 +18,10 @@ class Losing(MemoryTracking):
     """A tracking store in memory where some entities are gone once they were found."""
 
     gone: set[EntityKey]
+    asked: list[EntityKey]
 
     def get(self, key: EntityKey) -> Result[Record, MlopusError]:
+        self.asked.append(key)
         if key in self.gone:
             return Failure(NotFound(kind="entity", key=str(key), place="memory"))
         return super().get(key)
@@ -29,6 +31,7 @@ class Losing(MemoryTracking):
 def losing() -> Losing:
     tracking = Losing()
     object.__setattr__(tracking, "gone", set())
+    object.__setattr__(tracking, "asked", [])
     return tracking
 
 
@@ -86,3 +89,14 @@ def test_a_version_outlives_its_run(api: MlflowApi, losing: Losing, what: str) -
 
     assert found["first"] is None
     assert found["second"] is not None
+
+
+@pytest.mark.parametrize("what", ["run", "experiment"])
+def test_what_is_gone_is_asked_for_once(api: MlflowApi, losing: Losing, what: str) -> None:
+    run = or_raise(api.find_runs({"name": "first"}).all())[0]
+    losing.gone.add(RunKey(run.id) if what == "run" else ExperimentKey(run.exp.id))
+    losing.asked.clear()
+
+    versions(api, {"run.description": None}, [("run.name", 1)])
+
+    assert losing.asked.count(RunKey(run.id)) == 1
