@@ -237,8 +237,7 @@ def test_artifacts_of_a_server_that_serves_none_go_straight_to_s3(
     assert contents(Path(receipt.value)) == contents(source)
     assert receipt.down_bytes == size_bytes
     assert not any("artifacts" in call for call in asked.calls)
-    sent = {request.path: len(request.body) for request in stored.requests if request.method == "PUT"}
-    assert sum(sent.values()) == size_bytes
+    assert sum(len(request.body) for request in stored.requests if request.method == "PUT") == size_bytes
 
 
 def test_schemes_can_be_mapped_to_other_stores(s3: Place, s3_server: S3Server, tmp_path: Path) -> None:
