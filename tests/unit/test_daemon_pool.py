@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import threading
+import time
+import weakref
 
 import pytest
 
@@ -15,6 +17,21 @@ def test_a_block_left_normally_waits_for_everything() -> None:
             pool.submit(done.append, number)
 
     assert sorted(done) == list(range(20))
+
+
+def test_a_thread_that_waits_keeps_no_result() -> None:
+    class Large:
+        pass
+
+    with DaemonPool(1, "pool") as pool:
+        future = pool.submit(Large)
+        gone = weakref.ref(future.result())
+        del future
+        until = time.monotonic() + 10
+        while gone() is not None and time.monotonic() < until:
+            time.sleep(0.001)
+
+        assert gone() is None
 
 
 def test_a_block_left_by_an_exception_waits_for_nothing_and_begins_nothing_more() -> None:
