@@ -19,6 +19,7 @@ import hashlib
 import json
 import mmap
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -48,7 +49,6 @@ BARS: Final = {
     "ranges, hashed after rclone": 1.1,
 }
 LINE_BYTES: Final = 312_500_000
-READY_BYTES: Final = 3 * LARGE_BYTES
 MEMORY_BAR_BYTES: Final = 150_000_000
 
 Action: TypeAlias = Literal["upload", "download"]
@@ -116,11 +116,12 @@ class Bench:
         sides: tuple[Side, ...] = ("rclone", "mlopus")
         if action == "download":
             sides = (*sides, "obstore")
+        ready_bytes = 3 * sum(path.stat().st_size for path in source.iterdir())
         taken: dict[Side, list[dict[str, float]]] = {side: [] for side in sides}
         for number in range(rounds + 1):
             for side in sides if number % 2 else reversed(sides):
                 os.sync()
-                _take_memory()
+                _take_memory(ready_bytes)
                 taken[side].append(self._moved(side, action, source, stored))
         seconds = {
             side: statistics.median(one["seconds"] for one in rounds_of[1:])
@@ -154,7 +155,7 @@ class Bench:
         return measured
 
 
-def _take_memory() -> None:
+def _take_memory(size_bytes: int) -> None:
     """Take memory and give it back, so that each side finds it ready.
 
     A virtual machine returns what is free to its host within seconds. To take it again costs as long as the
@@ -162,7 +163,7 @@ def _take_memory() -> None:
     """
     populate = getattr(mmap, "MAP_POPULATE", 0)
     if populate:
-        mmap.mmap(-1, READY_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | populate).close()
+        mmap.mmap(-1, size_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | populate).close()
 
 
 def _hashing_s(folder: Path) -> float:
@@ -207,8 +208,7 @@ def measure(folder: Path, *, large_bytes: int, small_files: int, rounds: tuple[i
 def _in_ranges(folder: Path, large: Path, rounds: int) -> tuple[Row, ...]:
     """The large file from a server that gives ranges."""
     buckets = folder / "buckets"
-    (buckets / BUCKET).mkdir(parents=True)
-    large.rename(buckets / BUCKET / large.name)
+    shutil.copytree(large, buckets / BUCKET / large.name, copy_function=os.link)
 
     def row(name: str, *, bytes_a_second: int = 0, tells_md5: bool = False, hashes: bool = False) -> Row:
         with serving_ranges(buckets, bytes_a_second=bytes_a_second, tells_md5=tells_md5) as uri:
