@@ -13,7 +13,6 @@ import json
 import os
 import re
 import select
-import subprocess
 import sys
 import threading
 import time
@@ -21,6 +20,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.servers.own_process import running_module, serve_and_tell
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -89,13 +90,8 @@ class ArtifactServer:
 def serving(folder: Path) -> Generator[ArtifactServer]:
     """Run the server on a free port; its files and its log are below a folder."""
     (folder / "files").mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "tests.servers.artifact_server", str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
-        assert process.stdout is not None
-        try:
-            yield ArtifactServer(f"http://127.0.0.1:{int(process.stdout.readline())}", folder)
-        finally:
-            process.kill()
+    with running_module("tests.servers.artifact_server", str(folder)) as uri:
+        yield ArtifactServer(uri, folder)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -247,8 +243,7 @@ def main(folder: str) -> None:
     """Serve a folder until killed; the port is printed."""
     _Handler.folder = Path(folder)
     server = _Server(("127.0.0.1", 0), _Handler)
-    print(server.server_port, flush=True)  # noqa: T201 (whoever started it reads this)
-    server.serve_forever()
+    serve_and_tell(server)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
@@ -31,21 +31,8 @@ from tests.servers.proxy import Instead, Spoil, proxying, proxying_below
 from tests.servers.sockets import watching_sockets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
-
-SHARED_SERVERS = frozenset(
-    {
-        "mlflow_server",
-        "mlflow_2_server",
-        "mlflow_workers_server",
-        "mlflow_auth_server",
-        "mlflow_s3_server",
-        "mlflow_workspaces_server",
-        "mlflow_search_server",
-        "mlflow_2_search_server",
-    }
-)
 
 
 class StartLoopback(Protocol):
@@ -68,46 +55,47 @@ class StartPrefix(Protocol):
     def __call__(self, target_uri: str, prefix: str) -> str: ...
 
 
-@pytest.fixture(scope="session")
-def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
-    """A real MLflow server, shared: use names of your own in it."""
-    with running_server(_shared_folder(tmp_path_factory, "mlflow-server")) as server:
-        yield server
+def _last_2(folder: Path) -> contextlib.AbstractContextManager[MlflowServer]:
+    return running_server(folder, MLFLOW_2)
 
 
-@pytest.fixture(scope="session")
-def mlflow_2_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
-    """A real MLflow server of the last 2.x, shared too."""
-    with running_server(_shared_folder(tmp_path_factory, "mlflow-2-server"), MLFLOW_2) as server:
-        yield server
+def _on_s3(folder: Path) -> contextlib.AbstractContextManager[MlflowServer]:
+    return running_direct_server(folder, f"s3://{BUCKET}/mlflow")
 
 
-@pytest.fixture(scope="session")
-def mlflow_search_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
-    """A real MLflow server for thousands of searches: what others kept there would cost each one pages."""
-    with running_server(_shared_folder(tmp_path_factory, "mlflow-search-server")) as server:
-        yield server
+_MLFLOW: Mapping[str, Callable[[Path], contextlib.AbstractContextManager[MlflowServer]]] = {
+    "mlflow_server": running_server,
+    "mlflow_2_server": _last_2,
+    # for thousands of searches: what others keep on their server would cost each of them pages
+    "mlflow_search_server": running_server,
+    "mlflow_2_search_server": _last_2,
+    "mlflow_workers_server": running_workers_server,
+    "mlflow_auth_server": running_auth_server,
+    "mlflow_workspaces_server": running_workspaces_server,
+    "mlflow_s3_server": _on_s3,
+}
+SHARED_SERVERS = frozenset(_MLFLOW)
 
 
-@pytest.fixture(scope="session")
-def mlflow_2_search_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
-    """The same of the last 2.x."""
-    with running_server(_shared_folder(tmp_path_factory, "mlflow-2-search-server"), MLFLOW_2) as server:
-        yield server
+def _shared_mlflow(name: str) -> Any:
+    """A fixture of a real MLflow server that a whole run shares: use names of your own in it."""
+
+    @pytest.fixture(scope="session", name=name)
+    def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
+        with _MLFLOW[name](_shared_folder(tmp_path_factory, name.replace("_", "-"))) as running:
+            yield running
+
+    return server
 
 
-@pytest.fixture(scope="session")
-def mlflow_workers_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
-    """A real MLflow server of several processes, shared too."""
-    with running_workers_server(_shared_folder(tmp_path_factory, "mlflow-workers-server")) as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def mlflow_auth_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
-    """A real MLflow server that asks for a user and a password."""
-    with running_auth_server(_shared_folder(tmp_path_factory, "mlflow-auth-server")) as server:
-        yield server
+mlflow_server = _shared_mlflow("mlflow_server")
+mlflow_2_server = _shared_mlflow("mlflow_2_server")
+mlflow_search_server = _shared_mlflow("mlflow_search_server")
+mlflow_2_search_server = _shared_mlflow("mlflow_2_search_server")
+mlflow_workers_server = _shared_mlflow("mlflow_workers_server")
+mlflow_auth_server = _shared_mlflow("mlflow_auth_server")
+mlflow_workspaces_server = _shared_mlflow("mlflow_workspaces_server")
+mlflow_s3_server = _shared_mlflow("mlflow_s3_server")
 
 
 @pytest.fixture(scope="session")
@@ -128,21 +116,6 @@ def locked_s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Ser
 def other_s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """A third one, which lets in others."""
     with running_s3(_shared_folder(tmp_path_factory, "other-s3-server"), access_key_id="bob") as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def mlflow_workspaces_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
-    """A real MLflow server that keeps workspaces apart."""
-    with running_workspaces_server(_shared_folder(tmp_path_factory, "mlflow-workspaces-server")) as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def mlflow_s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
-    """A real MLflow server whose artifacts are on S3, where its clients go by themselves."""
-    root = f"s3://{BUCKET}/mlflow"
-    with running_direct_server(_shared_folder(tmp_path_factory, "mlflow-s3-server"), root) as server:
         yield server
 
 

@@ -12,7 +12,6 @@ import functools
 import hashlib
 import os
 import re
-import subprocess
 import sys
 import threading
 import time
@@ -21,6 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
+
+from tests.servers.own_process import running_module, serve_and_tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -39,13 +40,8 @@ def serving_ranges(folder: Path, *, bytes_a_second: int = 0, tells_md5: bool = F
     that came in one request, or that of an upload in parts, which is no digest of it.
     """
     how = (str(bytes_a_second), "md5" if tells_md5 else "parts")
-    command = [sys.executable, "-m", "tests.servers.ranged_s3", str(folder), *how]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
-        assert process.stdout is not None
-        try:
-            yield f"http://127.0.0.1:{int(process.stdout.readline())}"
-        finally:
-            process.kill()
+    with running_module("tests.servers.ranged_s3", str(folder), *how) as uri:
+        yield uri
 
 
 class _Line:
@@ -157,10 +153,7 @@ def main(folder: str, bytes_a_second: str, etag: str) -> None:
     _Handler.folder = Path(folder)
     _Handler.etag = staticmethod(_md5 if etag == "md5" else _etag_of_parts)
     _Handler.line = _Line(int(bytes_a_second))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    sys.stdout.write(f"{server.server_port}\n")
-    sys.stdout.flush()
-    server.serve_forever()
+    serve_and_tell(ThreadingHTTPServer(("127.0.0.1", 0), _Handler))
 
 
 if __name__ == "__main__":
