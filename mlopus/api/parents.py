@@ -93,7 +93,6 @@ class Parents:
         for run in runs:
             if ExperimentKey(run.exp_id) in self._gone:
                 self._known.pop(RunKey(run.id), None)
-                self._gone.add(RunKey(run.id))
         return Success(self._remaining(records))
 
     def above(self, record: Record) -> tuple[Record, ...]:
