@@ -36,11 +36,13 @@ def main(name: str, folder: str, seed: int, random_kills: int, most_points: int)
     found = {"old": 0, "new": 0}
     died_at = 0
     moments = random.Random(seed)  # noqa: S311 (nothing is kept secret)
-    for point in sorted(moments.sample(range(1, total + 1), min(total, most_points))):
+    for point in moments.sample(range(1, total + 1), total):
         state = _after_kill(make, folder, lambda scenario, point=point: _dying_at(point, scenario))
-        if state is not None:  # with threads, the number of points is not always the same
+        if state is not None:  # with threads, an act may be done before it comes to one of the last points
             died_at += 1
             found[state] += 1
+        if died_at == most_points:
+            break
     while sum(found.values()) < died_at + random_kills:  # what was done before the kill does not count
         delay = moments.uniform(0, seconds)
         state = _after_kill(make, folder, lambda scenario, delay=delay: _killed_after(delay, scenario))
