@@ -157,7 +157,7 @@ class _Handler(BaseHTTPRequestHandler):
             is_part = asked is not None and self.headers.get("If-Range", etag) == etag
             first = int(asked[1]) if is_part and asked else 0
             end = min(size, int(asked[2]) + 1) if is_part and asked and asked[2] else size
-            self.send_response_only(206 if is_part else 200)
+            self._begin(206 if is_part else 200)
             self.send_header("ETag", etag)
             if is_part:
                 self.send_header("Content-Range", f"bytes {first}-{end - 1}/{size}")
@@ -174,6 +174,10 @@ class _Handler(BaseHTTPRequestHandler):
             except OSError:
                 self.close_connection = True
             self._note(206 if is_part else 200, sent)
+
+    def _begin(self, status: int) -> None:
+        self.send_response_only(status)
+        self.send_header("Server", "uvicorn")
 
     def _wait_for_leave(self, size_bytes: int) -> None:
         while True:
@@ -210,7 +214,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer_bytes(json.dumps(value).encode(), status)
 
     def _answer_bytes(self, body: bytes, status: int = 200) -> None:
-        self.send_response_only(status)
+        self._begin(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -17,7 +17,7 @@ import attrs
 
 from mlopus.errors import IllegalPath, InvalidValue, MlopusError, UnreadableReply
 from mlopus.ports.meter import Meter, NoMeter
-from mlopus.repositories.mlflow.endpoint import Endpoint, origin_of, place_of, with_headers
+from mlopus.repositories.mlflow.endpoint import Endpoint, WebOrigin, origin_of, place_of, with_headers
 from mlopus.repositories.mlflow.policy import Fault, Policy, answer
 from mlopus.repositories.mlflow.providers import HeaderProvider, load_providers, provided_headers
 from mlopus.repositories.process_local import PerProcess
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 Content: TypeAlias = bytes | Callable[[], Iterable[bytes]]
-"""A body: bytes, or a function that gives them anew for each try."""
+"""A body: bytes, or a function that gives them anew for each request, and raises before it is made."""
 
 MAX_REDIRECTS: Final = 5
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -102,11 +102,19 @@ class Transport:
     _providers: PerProcess[tuple[HeaderProvider, ...]] = attrs.field(
         factory=lambda: PerProcess(load_providers), eq=False, repr=False
     )
+    _servers: PerProcess[dict[WebOrigin, str]] = attrs.field(
+        factory=lambda: PerProcess(dict[WebOrigin, str]), eq=False, repr=False
+    )
 
     @property
     def place(self) -> str:
         """The server as errors name it."""
         return self.endpoint.place
+
+    def server_name(self, host: str | None = None) -> str | None:
+        """The `Server` header of what answered last there; None before that, and where there is none."""
+        origin = origin_of(self.endpoint.url_of("/", host))
+        return None if origin is None else self._servers.get().get(origin)
 
     def metered(self, meter: Meter) -> Transport:
         """The same transport, on the same connections, that tells this meter."""
@@ -243,6 +251,7 @@ class Transport:
         client = self._client(is_home=is_home)
         if isinstance(client, Fault):
             return client
+        body = content() if callable(content) else content
         started = time.monotonic()
         self.meter.requested()
         outcome = send(
@@ -250,14 +259,20 @@ class Transport:
             request.method,
             url,
             headers=sent,
-            content=content() if callable(content) else content,
+            content=body,
             connect_timeout_s=self.policy.connect_timeout_s,
             asked=self._asked(request, place=self.place if is_home else place_of(url)),
         )
+        self._hear(url, outcome)
         said = type(outcome.error).__name__ if isinstance(outcome, Fault) else outcome.status
         spent_ms = (time.monotonic() - started) * 1000
         _log.debug("%s %s of %s: %s in %.0f ms", request.method, request.name, place_of(url), said, spent_ms)
         return outcome
+
+    def _hear(self, url: str, outcome: Incoming | Fault) -> None:
+        origin, name = origin_of(url), None if isinstance(outcome, Fault) else outcome.headers.get("server")
+        if origin is not None and name is not None:
+            self._servers.get()[origin] = name
 
     def _client(self, *, is_home: bool) -> httpx.Client | Fault:
         try:

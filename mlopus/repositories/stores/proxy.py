@@ -217,7 +217,8 @@ class MlflowArtifactsStore:
             sent = upload_in_parts(self.transport, name, file, source)
             if sent is not None:
                 return mapped(sent, lambda _: None)
-        return upload_file(self.transport, root.host, name, file, source)
+        in_chunks = self._abilities.get().completes_cut_bodies(root.host, self.transport)
+        return upload_file(self.transport, root.host, name, file, source, in_chunks=in_chunks)
 
     def _offers(self, ability: str) -> bool:
         return self._abilities.get().has(ability, self.transport)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import chain
 from typing import Final
 
 from mlopus.domain.manifest import LocalFile
@@ -11,7 +13,7 @@ from mlopus.repositories.mlflow.policy import Fault, answer
 from mlopus.repositories.mlflow.transport import Transport
 from mlopus.repositories.stores.transfers import CHUNK_BYTES
 from mlopus.repositories.stores.verified import Sent, verified
-from mlopus.result import Failure, Result, Success
+from mlopus.result import Failure, Result, Success, or_raise
 from mlopus.wire.mlflow.artifacts import upload_request
 from mlopus.wire.mlflow.http import HttpReply
 
@@ -19,37 +21,42 @@ _FAILED: Final = 300
 
 
 def upload_file(
-    transport: Transport, host: str | None, path: str, file: LocalFile, source: TreeSource
+    transport: Transport,
+    host: str | None,
+    path: str,
+    file: LocalFile,
+    source: TreeSource,
+    *,
+    in_chunks: bool,
 ) -> Result[str | None, MlopusError]:
     """Send a file over any that is there. Answers the server's ETag, if it gives one.
 
-    The last bytes are held back until all of them are known to be those that were hashed.
+    The last bytes are held back until all of them are known to be those that were hashed; a file that is
+    one chunk is not begun before. It is sent with its length, or in chunks whose end is told.
 
     Fails with:
         StalePlan: The file is no longer what was hashed.
     """
     request = upload_request(path)
-    headers = {"Content-Type": "application/octet-stream", "Content-Length": str(file.size_bytes)}
+    length = {} if in_chunks else {"Content-Length": str(file.size_bytes)}
+    headers = {"Content-Type": "application/octet-stream", **length}
 
     def attempt() -> HttpReply | Fault:
-        opened = source.open(file.path)
-        if isinstance(opened, Failure):
-            return Fault(error=opened.failure(), is_final=True)
         sent = Sent(transport.meter)
-        with opened.unwrap() as stream:
-            try:
-                incoming = transport.open(
-                    request,
-                    headers=headers,
-                    content=lambda: sent.counted(verified(stream, file, CHUNK_BYTES)),
-                    host=host,
-                )
-                outcome = incoming if isinstance(incoming, Fault) else incoming.whole()
-            except MlopusError as error:  # leaves a request whose body is not complete: nothing is kept of it
-                outcome = Fault(error=error, is_final=True)
-            except BaseException:
-                sent.undo()
-                raise
+
+        def body() -> Iterator[bytes]:
+            sent.undo()
+            chunks = _chunks(file, source)
+            return sent.counted(chain((next(chunks),), chunks))
+
+        try:
+            incoming = transport.open(request, headers=headers, content=body, host=host)
+            outcome = incoming if isinstance(incoming, Fault) else incoming.whole()
+        except MlopusError as error:  # leaves a request whose body is not complete: nothing is kept of it
+            outcome = Fault(error=error, is_final=True)
+        except BaseException:
+            sent.undo()
+            raise
         if isinstance(outcome, Fault) or outcome.status >= _FAILED:
             sent.undo()
         return outcome
@@ -61,3 +68,9 @@ def upload_file(
         return Failure(transport.fault_of(request, outcome).error)
     transport.meter.finished(file.path)
     return Success(outcome.headers.get("etag"))
+
+
+def _chunks(file: LocalFile, source: TreeSource) -> Iterator[bytes]:
+    """Raises: MlopusError: It cannot be read, or is no longer what was hashed."""
+    with or_raise(source.open(file.path)) as stream:
+        yield from verified(stream, file, CHUNK_BYTES)

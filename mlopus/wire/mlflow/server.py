@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 
 from mlopus.result import Failure, Result, Success
-from mlopus.wire.mlflow.http import API_3, HttpRequest, WrongShape
+from mlopus.wire.mlflow.http import API_3, HttpReply, HttpRequest, WrongShape
 from mlopus.wire.mlflow.shapes import members
 
 _VERSION = re.compile(r"\d+\.\d+[\w.\-+]*")
+_BEFORE_3 = re.compile(rb"\s*[12]\.\d")
 
 
 def server_info_request() -> HttpRequest:
@@ -39,3 +40,21 @@ def version_from_body(body: bytes) -> Result[str, WrongShape]:
     """The version."""
     words = body[:100].decode("utf-8", "replace").strip()
     return Success(words) if _VERSION.fullmatch(words) else Failure(WrongShape("it is no version number"))
+
+
+def completes_cut_bodies(server: str | None) -> bool | None:
+    """Whether a web server, by its `Server` header, hands on a body that broke off as if it were whole.
+
+    gunicorn does with a body whose length was announced, and MLflow stores what came; one that comes in
+    chunks it refuses. MLflow 2 runs in it, MLflow 3 with `--gunicorn-opts`. None: the header does not tell,
+    as a gateway puts its own name there.
+    """
+    name = (server or "").lower()
+    if name.startswith("gunicorn"):
+        return True
+    return False if name.startswith(("uvicorn", "waitress")) else None
+
+
+def is_before_mlflow_3(version: HttpReply) -> bool:
+    """Whether a server that was asked for its version is of MLflow 1 or 2."""
+    return bool(_BEFORE_3.match(version.body))
