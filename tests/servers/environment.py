@@ -103,7 +103,9 @@ def _make(home: Path, mlflow: Mlflow) -> None:
     shutil.rmtree(building, ignore_errors=True)
     _run(sys.executable, "-m", "venv", str(building))
     python = str(building / "bin" / "python")
-    _run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *mlflow.requirements)
+    # To compile all modules takes longer than the rest: the few that a server imports are compiled then.
+    options = ("--quiet", "--disable-pip-version-check", "--no-compile")
+    _run(python, "-m", "pip", "install", *options, *mlflow.requirements)
     building.rename(home)
 
 
