@@ -66,15 +66,18 @@ def wait_until(is_so: Callable[[], bool]) -> None:
 
 
 def staged_bytes(cache: Path) -> int:
-    total = 0
+    # by inode, since what is taken over meanwhile is met under both its names
+    sizes_bytes: dict[int, int] = {}
     for folder, _, names in os.walk(cache / "tmp"):
         for name in names:
             path = os.path.join(folder, name)
             try:
-                total += os.lstat(path).st_size if "/tree/content" in path else 0
+                status = os.lstat(path)
             except FileNotFoundError:
                 continue
-    return total
+            if "/tree/content" in path:
+                sizes_bytes[status.st_ino] = status.st_size
+    return sum(sizes_bytes.values())
 
 
 def cached(server: ArtifactServer, cache: Path, path: str = "") -> tuple[Path, int]:
