@@ -23,6 +23,10 @@ test *args: setup
         set -- --numprocesses "$({{ python }} -c 'import os; print(min(8, 2 * (os.cpu_count() or 1)))')" --dist worksteal; \
     fi; {{ python }} -m pytest "$@"
 
+# Install the MLflow servers and clients that the tests talk to, which the tests do when they need them
+servers: setup
+    {{ python }} -m tests.servers.environment
+
 # Check what CI checks besides the tests: format, lint, types, layers, generated code
 check: setup
     {{ python }} -m ruff format --check

@@ -112,15 +112,20 @@ APART = {"drop"}
 """What takes something off a journal is planned where there is one, in `test_writing_offline.py`."""
 
 
+@pytest.fixture(scope="module")
+def before(job: Job) -> _Everything:
+    """All that the job left, before anything is planned."""
+    return _everything(job)
+
+
 @pytest.mark.parametrize("verb", sorted(PLANS))
 def test_making_a_plan_changes_neither_server_nor_cache_nor_source_nor_target(
-    job: Job, verb: str, tmp_path: Path
+    job: Job, before: _Everything, verb: str, tmp_path: Path
 ) -> None:
-    before = _everything(job, tmp_path)
-
     or_raise(PLANS[verb](job.api.plan, job, tmp_path / "target"))
 
-    assert _everything(job, tmp_path) == before
+    assert _everything(job) == before
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("verb", sorted(PLANS))
@@ -292,7 +297,7 @@ class _Everything:
     taken_at: tuple[datetime | None, ...]
 
 
-def _everything(job: Job, *folders: Path) -> _Everything:
+def _everything(job: Job) -> _Everything:
     cached = state_of(job.offline, job.name)
     taken_at = tuple(entity.as_of for entity in cached.entities)
-    return _Everything(state_of(job.api, job.name, job.folder, *folders), cached, taken_at)
+    return _Everything(state_of(job.api, job.name, job.folder), cached, taken_at)

@@ -9,6 +9,7 @@ import hashlib
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import attrs
@@ -114,3 +115,8 @@ def _run(*command: str) -> None:
     if done.returncode != 0:
         message = f"could not install what the tests talk to: {' '.join(command)}\n{done.stdout}{done.stderr}"
         raise RuntimeError(message)
+
+
+if __name__ == "__main__":
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(server_python, (MLFLOW_3, MLFLOW_2, PREDECESSOR)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -10,7 +11,7 @@ from typing import Any, Final, Protocol, TypeVar
 import attrs
 from immutabledict import immutabledict
 
-from mlopus.domain.documents import Document, Parents, document_of, tie_of
+from mlopus.domain.documents import Document, document_of, tie_of
 from mlopus.domain.keys import OwnKey, RunKey, key_of
 from mlopus.domain.records import (
     ExperimentRecord,
@@ -118,13 +119,17 @@ class TrackingCase:
 
     def document(self, record: Record) -> Document:
         """The document of a record, parents included."""
-        return document_of(record, codec_named(self.text_codec), self._parents())
+        return self.documents()(record)
 
-    def _parents(self) -> Parents:
+    def documents(self) -> Callable[[Record], Document]:
+        """Gives documents, parents included; each parent is read once."""
+        codec = codec_named(self.text_codec)
+
+        @functools.cache
         def parent(key: OwnKey) -> Record | None:
             return self.tracking.get(key).value_or(None)
 
-        return parent
+        return lambda record: document_of(record, codec, parent)
 
 
 def fresh(what: str = "op") -> str:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
 from immutabledict import immutabledict
 
+from mlopus.domain.documents import Document
 from mlopus.domain.keys import key_of
 from mlopus.domain.records import ExperimentRecord, Record, RunRecord
 from mlopus.domain.status import RunStatus
 from mlopus.plans.changes import UpdateRun
 from mlopus.plans.search import SearchSpec
+from mlopus.ports.tracking import Tracking
 from mlopus.testing.contracts.tracking_case import (
     NOON,
     TrackingCase,
@@ -27,18 +29,27 @@ from mlopus.testing.contracts.tracking_case import (
 )
 
 
-def check_promises(case: TrackingCase, search: SearchSpec, among: Iterable[Record]) -> None:
-    """Compare a search with the query's own predicate on everything that it could find."""
-    promised = case.tracking.prepare(search)
-    wanted = [record for record in among if search.query.matches(case.document(record))]
-    found = found_by(case.tracking, search)
-    matching = [record for record in found if search.query.matches(case.document(record))]
+def check_promises(case: TrackingCase, searches: Iterable[SearchSpec], among: Iterable[Record]) -> None:
+    """Compare searches with the queries' own predicates on everything that they could find."""
+    among, document = tuple(among), case.documents()
+    for search in searches:
+        check_promise(case.tracking, search, among, document)
+
+
+def check_promise(
+    tracking: Tracking, search: SearchSpec, among: Iterable[Record], document: Callable[[Record], Document]
+) -> None:
+    """Compare one."""
+    promised = tracking.prepare(search)
+    wanted = [record for record in among if search.query.matches(document(record))]
+    found = found_by(tracking, search)
+    matching = [record for record in found if search.query.matches(document(record))]
 
     assert sorted(keys_of(matching)) == sorted(keys_of(wanted))
     if promised.is_exact:
         assert len(matching) == len(found)
     if promised.is_sorted and search.sorting.keys:
-        assert keys_of(matching) == keys_of(in_order(matching, search, case.document))
+        assert keys_of(matching) == keys_of(in_order(matching, search, document))
 
 
 class TrackingSearchContract:
@@ -90,8 +101,7 @@ class TrackingSearchContract:
             {"$or": [{"name": "run 0"}, {"metrics.acc": {"$lt": 0}}]},
         )
 
-        for query in queries:
-            check_promises(case, spec("run", query, exps=(exp,)), runs)
+        check_promises(case, (spec("run", query, exps=(exp,)) for query in queries), runs)
 
     def test_runs_are_sorted_as_promised_with_what_is_missing_in_its_place(self, case: TrackingCase) -> None:
         exp, runs = self.some_runs(case)
@@ -105,8 +115,8 @@ class TrackingSearchContract:
             [("params.lr", 1), ("metrics.acc", -1)],
         )
 
-        for sorting in sortings:
-            check_promises(case, spec("run", sorting=sorting, exps=(exp,)), runs)
+        searches = (spec("run", sorting=sorting, exps=(exp,)) for sorting in sortings)
+        check_promises(case, searches, runs)
 
     def test_pages_are_disjoint_and_complete(self, case: TrackingCase) -> None:
         exp, runs = self.some_runs(case)
@@ -152,16 +162,14 @@ class TrackingSearchContract:
             {"id": {"$in": [exps[0].id, exps[2].id]}},
         )
 
-        for query in queries:
-            check_promises(case, spec("experiment", query, [("name", -1)]), exps[:2])
+        check_promises(case, (spec("experiment", query, [("name", -1)]) for query in queries), exps[:2])
 
     def test_models_are_found(self, case: TrackingCase) -> None:
         mark = fresh("mark")
         models = [case.model(mark=mark, n=str(number)) for number in range(3)]
         queries = ({"tags.mark": mark}, {"name": models[1].name}, {"tags.mark": mark, "tags.n": {"$ne": 1}})
 
-        for query in queries:
-            check_promises(case, spec("model", query, [("name", 1)]), models)
+        check_promises(case, (spec("model", query, [("name", 1)]) for query in queries), models)
 
     def test_versions_are_found_by_number_model_and_run(self, case: TrackingCase) -> None:
         model, other, run = case.model(team="a"), case.model(), case.run()
@@ -184,8 +192,7 @@ class TrackingSearchContract:
             of_model | {"source": f"{run.repo}/model"},
         )
 
-        for query in queries:
-            check_promises(case, spec("model version", query, [("version", -1)]), versions)
+        check_promises(case, (spec("model version", query, [("version", -1)]) for query in queries), versions)
 
     def test_versions_are_found_with_their_aliases(self, case: TrackingCase) -> None:
         model = case.model()
