@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 import pytest
@@ -66,10 +67,17 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if "CI" in o
 
 
 def pytest_configure() -> None:
-    """Keep the settings of whoever runs the tests out of them."""
+    """Keep the settings of whoever runs the tests out of them, and look for no garbage among the tests."""
+    gc.disable()
     for name in tuple(os.environ):
         if name.startswith(("MLFLOW_", "MLOPUS_")):
             del os.environ[name]
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage from now on, and never look through the tests themselves again."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -8,10 +8,12 @@ from typing import Any
 
 import attrs
 import pytest
+from immutabledict import immutabledict
 
 import mlopus
 from mlopus import MlflowApi, Settings, Success
 from mlopus.domain.manifest import ArtifactSubject
+from mlopus.domain.records import RunRecord
 from mlopus.repositories.disk.artifact_cache import DiskArtifactCache
 from mlopus.repositories.disk.workspace import LocalWorkspace
 from mlopus.repositories.memory.artifact_cache import MemoryArtifactCache
@@ -128,7 +130,7 @@ class NoTags(MemoryMetadataCache):
 
     def put(self, records: Any, taken_at: Any) -> Any:
         without = (
-            attrs.evolve(record, tags=record.tags.delete("team")) if "team" in record.tags else record
+            attrs.evolve(record, tags=immutabledict()) if isinstance(record, RunRecord) else record
             for record in records
         )
         return super().put(tuple(without), taken_at)

@@ -135,7 +135,7 @@ def below(root: str, query: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=min(8 * EXAMPLES, 20_000))
+@settings(max_examples=4 * EXAMPLES)
 @given(
     runs=run_lists,
     query=st.tuples(roots, mongo.queries()).map(lambda pair: below(*pair)),

@@ -59,6 +59,10 @@ def _last_2(folder: Path) -> contextlib.AbstractContextManager[MlflowServer]:
     return running_server(folder, MLFLOW_2)
 
 
+def _of_two_workers(folder: Path) -> contextlib.AbstractContextManager[MlflowServer]:
+    return running_workers_server(folder, workers=2)
+
+
 def _on_s3(folder: Path) -> contextlib.AbstractContextManager[MlflowServer]:
     return running_direct_server(folder, f"s3://{BUCKET}/mlflow")
 
@@ -69,7 +73,7 @@ _MLFLOW: Mapping[str, Callable[[Path], contextlib.AbstractContextManager[MlflowS
     # for thousands of searches: what others keep on their server would cost each of them pages
     "mlflow_search_server": running_server,
     "mlflow_2_search_server": _last_2,
-    "mlflow_workers_server": running_workers_server,
+    "mlflow_workers_server": _of_two_workers,
     "mlflow_auth_server": running_auth_server,
     "mlflow_workspaces_server": running_workspaces_server,
     "mlflow_s3_server": _on_s3,

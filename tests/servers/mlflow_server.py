@@ -113,9 +113,9 @@ def running_direct_server(folder: Path, artifact_root: str) -> Generator[MlflowS
 
 
 @contextlib.contextmanager
-def running_workers_server(folder: Path) -> Generator[MlflowServer]:
-    """Share a server of four processes, as `mlflow server` starts them by itself."""
-    with _running(folder, MLFLOW_3, options=("--workers", "4")) as server:
+def running_workers_server(folder: Path, workers: int = 4) -> Generator[MlflowServer]:
+    """Share a server of several processes, as `mlflow server` starts them by itself."""
+    with _running(folder, MLFLOW_3, options=("--workers", str(workers))) as server:
         yield server
 
 
