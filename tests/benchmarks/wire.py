@@ -22,7 +22,7 @@ import httpx
 
 from mlopus.domain.keys import ExperimentKey, RunKey
 from mlopus.repositories.mlflow import MlflowTracking
-from tests.servers.mlflow_server import running_server, running_workers_server
+from tests.servers.mlflow_server import MlflowServer, running_server, running_workers_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -32,7 +32,10 @@ REQUESTS = 20
 WARM_UP = 3
 STALL_S = 0.03
 API = "/api/2.0/mlflow"
-SERVERS = {"4 workers": running_workers_server, "1 worker": running_server}
+SERVERS: Mapping[str, Callable[[Path], contextlib.AbstractContextManager[MlflowServer]]] = {
+    "4 workers": running_workers_server,
+    "1 worker": running_server,
+}
 
 # The limit first; ratios are to it.
 SIDES = ("bare socket", "httpx", "mlopus")

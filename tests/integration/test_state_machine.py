@@ -8,7 +8,6 @@ from typing import Any
 
 import attrs
 import pytest
-from immutabledict import immutabledict
 
 import mlopus
 from mlopus import MlflowApi, Settings, Success
@@ -125,18 +124,17 @@ class NeverForgets(MemoryArtifactCache):
 
 
 @attrs.frozen
-class NoTags(MemoryMetadataCache):
-    """Loses the tags of runs."""
+class NoNames(MemoryMetadataCache):
+    """Loses the names of runs."""
 
     def put(self, records: Any, taken_at: Any) -> Any:
         without = (
-            attrs.evolve(record, tags=immutabledict()) if isinstance(record, RunRecord) else record
-            for record in records
+            attrs.evolve(record, name="") if isinstance(record, RunRecord) else record for record in records
         )
         return super().put(tuple(without), taken_at)
 
 
-@pytest.mark.parametrize("fault", [{"artifacts": NeverForgets}, {"cache": NoTags}], ids=str)
+@pytest.mark.parametrize("fault", [{"artifacts": NeverForgets}, {"cache": NoNames}], ids=str)
 def test_a_fault_of_a_repository_is_found(fault: dict[str, Any]) -> None:
     def faulty(folder: str) -> MlflowApi:
         sound = in_memory(folder).repositories
