@@ -167,6 +167,22 @@ def test_a_server_that_offers_nothing_passes_the_file_on_itself(servers: Servers
     assert servers.at_home.count("GET /api/3.0/mlflow/server-info") == 1
 
 
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_server_that_does_not_say_what_it_offers_is_asked_once(
+    loopback: StartLoopback, status: int
+) -> None:
+    def reply(request: SeenRequest) -> Answer:
+        return Answer(status=status if request.path.endswith("/server-info") else 200)
+
+    server = loopback(reply)
+    store = MlflowArtifactsStore(transport=MlflowTracking(uri=server.uri).transport)
+
+    for _ in range(2):
+        store.upload(upload(BODY), BytesSource({"big": BODY})).unwrap()
+
+    assert server.count("GET /api/3.0/mlflow/server-info") == 1
+
+
 def test_a_store_that_cannot_be_reached_from_here_is_left_to_the_server(
     servers: Servers,
 ) -> None:
