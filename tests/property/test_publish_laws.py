@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import attrs
-from hypothesis import assume, given
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from mlopus.domain.records import OPERATION_TAG, VersionRecord
@@ -53,6 +53,7 @@ def test_publishing_makes_the_store_hold_the_source(made: tuple[PublishRequest, 
         assert held.keys() >= world.remote.contents.keys()
 
 
+@settings(suppress_health_check=[HealthCheck.filter_too_much])  # most publishes cache nothing
 @given(publishes())
 def test_what_a_publish_caches_is_what_the_store_holds_then(made: tuple[PublishRequest, World]) -> None:
     request, world = made
