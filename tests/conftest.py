@@ -55,7 +55,7 @@ __all__ = [
 
 settings.register_profile("dev", max_examples=50, deadline=None)
 # the same examples for the same code, so that a change is not held up by what it did not do; others find more
-settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, print_blob=True)
+settings.register_profile("ci", max_examples=200, deadline=None, derandomize=True, print_blob=True)
 settings.register_profile(
     "nightly",
     max_examples=5000,

@@ -12,7 +12,6 @@ import pytest
 import mlopus
 from mlopus import MlflowApi, Settings, Success
 from mlopus.domain.manifest import ArtifactSubject
-from mlopus.domain.records import RunRecord
 from mlopus.repositories.disk.artifact_cache import DiskArtifactCache
 from mlopus.repositories.disk.workspace import LocalWorkspace
 from mlopus.repositories.memory.artifact_cache import MemoryArtifactCache
@@ -124,17 +123,18 @@ class NeverForgets(MemoryArtifactCache):
 
 
 @attrs.frozen
-class NoNames(MemoryMetadataCache):
-    """Loses the names of runs."""
+class NoTags(MemoryMetadataCache):
+    """Loses the tags of runs."""
 
     def put(self, records: Any, taken_at: Any) -> Any:
         without = (
-            attrs.evolve(record, name="") if isinstance(record, RunRecord) else record for record in records
+            attrs.evolve(record, tags=record.tags.delete("team")) if "team" in record.tags else record
+            for record in records
         )
         return super().put(tuple(without), taken_at)
 
 
-@pytest.mark.parametrize("fault", [{"artifacts": NeverForgets}, {"cache": NoNames}], ids=str)
+@pytest.mark.parametrize("fault", [{"artifacts": NeverForgets}, {"cache": NoTags}], ids=str)
 def test_a_fault_of_a_repository_is_found(fault: dict[str, Any]) -> None:
     def faulty(folder: str) -> MlflowApi:
         sound = in_memory(folder).repositories

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import attrs
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mlopus.domain.records import OPERATION_TAG, VersionRecord
@@ -53,17 +53,19 @@ def test_publishing_makes_the_store_hold_the_source(made: tuple[PublishRequest, 
         assert held.keys() >= world.remote.contents.keys()
 
 
-@settings(suppress_health_check=[HealthCheck.filter_too_much])  # most publishes cache nothing
+@settings(max_examples=4 * settings.default.max_examples)  # about one in four caches something
 @given(publishes())
 def test_what_a_publish_caches_is_what_the_store_holds_then(made: tuple[PublishRequest, World]) -> None:
     request, world = made
     found = plan(request, world.facts)
-    assume(isinstance(found, Success))
+    if isinstance(found, Failure) or not any(isinstance(s, CommitTree) for s in found.unwrap().steps):
+        return
     done = simulate(world.facts, found.unwrap())
     location = gathered(done.location, "location")
     entry = covering(done.cache, location)
     part = part_at(done.cache, entry, location.path) if entry is not None else None
-    assume(part is not None and any(isinstance(step, CommitTree) for step in found.unwrap().steps))
+    if part is None:
+        return
     named = {digest(content): content for content in CONTENTS}
     held = what_the_store_has(world, found.unwrap())
     cached = {file.path: named.get(file.sha256) for file in gathered(part, "part").files}

@@ -10,7 +10,7 @@ from mongomock.filtering import filter_applies
 from mlopus.query import parse
 from mlopus.testing import strategies_query as mongo
 
-EXAMPLES = min(8 * settings.default.max_examples, 20_000)
+EXAMPLES = 4 * settings.default.max_examples
 several_documents = st.lists(mongo.documents(), min_size=3, max_size=5)
 
 # mgqpy knows no $type. It heeds the order of an object's keys, so generated objects are in order.
