@@ -93,12 +93,12 @@ def test_a_kill_leaves_what_was_acknowledged_and_no_half_of_a_batch(tmp_path: Pa
 def test_a_kill_leaves_all_of_a_change_or_nothing_and_the_next_call_goes_well(
     fast_disk: Path, scenario: str
 ) -> None:
-    report = killed(fast_disk, scenario, random_kills=5)
+    report = killed(fast_disk, scenario, random_kills=10)
 
     assert report["points"] >= 20
     assert report["old"] > 0
     assert report["new"] > 0
-    assert report["old"] + report["new"] == report["kills"] == report["points"] + 5
+    assert report["old"] + report["new"] == report["kills"] == report["points"] + 10
 
 
 @pytest.mark.slow

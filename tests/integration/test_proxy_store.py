@@ -256,6 +256,14 @@ def test_a_server_that_does_not_say_what_it_is_is_asked_once(loopback: StartLoop
     assert server.requests[1].headers["content-length"] == str(len(BODY))
 
 
+def test_an_upload_does_not_wait_for_a_version_that_cannot_be_had(loopback: StartLoopback) -> None:
+    server = loopback(lambda request: Answer(status=502 if request.path == "/version" else 200))
+
+    store_at(server.uri).upload(upload_of(BODY), Source(f=BODY)).unwrap()
+
+    assert [request.method for request in server.requests] == ["GET", "PUT"]
+
+
 def test_an_upload_to_a_busy_server_is_sent_again_whole(loopback: StartLoopback) -> None:
     answers = [Answer(headers=(UVICORN,)), Answer(status=503), Answer(hang_up=True), Answer()]
     server, meter = loopback(lambda _: answers.pop(0)), Meter()

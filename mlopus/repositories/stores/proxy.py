@@ -21,7 +21,8 @@ from mlopus.ports.streams import Kept, TreeSink, TreeSource
 from mlopus.repositories.mlflow.transport import Transport
 from mlopus.repositories.process_local import PerProcess
 from mlopus.repositories.stores.listing import folder_of, tree_of
-from mlopus.repositories.stores.proxy_direct import LARGE_BYTES, Abilities, upload_in_parts
+from mlopus.repositories.stores.proxy_abilities import Abilities
+from mlopus.repositories.stores.proxy_direct import LARGE_BYTES, upload_in_parts
 from mlopus.repositories.stores.proxy_listing import file_above, list_files, list_one
 from mlopus.repositories.stores.proxy_reader import ProxyReader
 from mlopus.repositories.stores.proxy_signed import Direct, SignedFile
@@ -217,7 +218,7 @@ class MlflowArtifactsStore:
             sent = upload_in_parts(self.transport, name, file, source)
             if sent is not None:
                 return mapped(sent, lambda _: None)
-        in_chunks = self._abilities.get().completes_cut_bodies(root.host, self.transport)
+        in_chunks = self._abilities.get().needs_chunks(root.host, self.transport)
         return upload_file(self.transport, root.host, name, file, source, in_chunks=in_chunks)
 
     def _offers(self, ability: str) -> bool:

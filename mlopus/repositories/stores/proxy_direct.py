@@ -27,13 +27,6 @@ from mlopus.wire.mlflow.direct import (
     part_request,
 )
 from mlopus.wire.mlflow.http import HttpReply
-from mlopus.wire.mlflow.server import (
-    abilities_from_reply,
-    completes_cut_bodies,
-    is_before_mlflow_3,
-    server_info_request,
-    version_request,
-)
 
 LARGE_BYTES: Final = 32 * 1024 * 1024
 """From this size on a file is worth the requests that moving it in parts takes."""
@@ -41,45 +34,6 @@ PART_BYTES: Final = 16 * 1024 * 1024
 MOST_PARTS: Final = 10_000
 PARTS_AT_ONCE: Final = 4
 _FAILED: Final = 300
-
-
-class Abilities:
-    """What one server offers, asked once a process."""
-
-    def __init__(self) -> None:
-        self._known: frozenset[str] | None = None
-        self._completes_cut_bodies: dict[str | None, bool] = {}
-        self._lock = threading.Lock()
-
-    def has(self, ability: str, transport: Transport) -> bool:
-        """Whether the server says that it has an ability. Those before MLflow 3 do not, nor some gateways."""
-        with self._lock:
-            if self._known is None:
-                told = transport.call(server_info_request(), abilities_from_reply)
-                if isinstance(told, Failure):
-                    if not isinstance(told.failure(), Unavailable):
-                        self._known = frozenset()
-                    return False
-                self._known = told.unwrap()
-            return ability in self._known
-
-    def completes_cut_bodies(self, host: str | None, transport: Transport) -> bool:
-        """Whether a file must be sent in chunks, so that none is stored of which only a part came.
-
-        The server is asked only if what it answered before does not tell.
-        """
-        told = completes_cut_bodies(transport.server_name(host))
-        if told is not None:
-            return told
-        with self._lock:
-            if host not in self._completes_cut_bodies:
-                version = transport.ask(version_request(), host)
-                if isinstance(version, Failure) and isinstance(version.failure().error, Unavailable):
-                    return False
-                is_old = isinstance(version, Success) and is_before_mlflow_3(version.unwrap())
-                told = completes_cut_bodies(transport.server_name(host))
-                self._completes_cut_bodies[host] = is_old if told is None else told
-            return self._completes_cut_bodies[host]
 
 
 def upload_in_parts(

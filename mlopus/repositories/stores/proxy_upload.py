@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from itertools import chain
 from typing import Final
@@ -43,20 +44,22 @@ def upload_file(
 
     def attempt() -> HttpReply | Fault:
         sent = Sent(transport.meter)
+        with contextlib.ExitStack() as opened:
 
-        def body() -> Iterator[bytes]:
-            sent.undo()
-            chunks = _chunks(file, source)
-            return sent.counted(chain((next(chunks),), chunks))
+            def body() -> Iterator[bytes]:
+                sent.undo()
+                stream = opened.enter_context(or_raise(source.open(file.path)))
+                chunks = verified(stream, file, CHUNK_BYTES)
+                return sent.counted(chain((next(chunks),), chunks))
 
-        try:
-            incoming = transport.open(request, headers=headers, content=body, host=host)
-            outcome = incoming if isinstance(incoming, Fault) else incoming.whole()
-        except MlopusError as error:  # leaves a request whose body is not complete: nothing is kept of it
-            outcome = Fault(error=error, is_final=True)
-        except BaseException:
-            sent.undo()
-            raise
+            try:
+                incoming = transport.open(request, headers=headers, content=body, host=host)
+                outcome = incoming if isinstance(incoming, Fault) else incoming.whole()
+            except MlopusError as error:  # leaves a request whose body is not complete: nothing is kept of it
+                outcome = Fault(error=error, is_final=True)
+            except BaseException:
+                sent.undo()
+                raise
         if isinstance(outcome, Fault) or outcome.status >= _FAILED:
             sent.undo()
         return outcome
@@ -68,9 +71,3 @@ def upload_file(
         return Failure(transport.fault_of(request, outcome).error)
     transport.meter.finished(file.path)
     return Success(outcome.headers.get("etag"))
-
-
-def _chunks(file: LocalFile, source: TreeSource) -> Iterator[bytes]:
-    """Raises: MlopusError: It cannot be read, or is no longer what was hashed."""
-    with or_raise(source.open(file.path)) as stream:
-        yield from verified(stream, file, CHUNK_BYTES)

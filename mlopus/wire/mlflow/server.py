@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 
 from mlopus.result import Failure, Result, Success
-from mlopus.wire.mlflow.http import API_3, HttpReply, HttpRequest, WrongShape
+from mlopus.wire.mlflow.http import API_3, HttpRequest, WrongShape
 from mlopus.wire.mlflow.shapes import members
 
 _VERSION = re.compile(r"\d+\.\d+[\w.\-+]*")
-_BEFORE_3 = re.compile(rb"\s*[12]\.\d")
 
 
 def server_info_request() -> HttpRequest:
@@ -55,6 +54,6 @@ def completes_cut_bodies(server: str | None) -> bool | None:
     return False if name.startswith(("uvicorn", "waitress")) else None
 
 
-def is_before_mlflow_3(version: HttpReply) -> bool:
-    """Whether a server that was asked for its version is of MLflow 1 or 2."""
-    return bool(_BEFORE_3.match(version.body))
+def is_before_mlflow_3(body: bytes) -> bool:
+    """Whether a server says a version of MLflow 1 or 2, as it was asked for its version."""
+    return version_from_body(body).map(lambda version: version.startswith(("1.", "2."))).value_or(False)
